@@ -1,0 +1,2 @@
+//! What a batch means, as constraints.
+pub mod r1cs;

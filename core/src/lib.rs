@@ -1,0 +1,27 @@
+//! What a Sheaf transaction means, without IO, clock or randomness.
+//!
+//! ```text
+//!  transaction ──▶ operation ──▶ slot ──▶ seven ports ──▶ trace ──▶ commitment c
+//!  (signed)        (3 words W)   (the rules)              (T)        │
+//!                       │                                            ▼
+//!                       └────────────▶ batch: W, challenge x, evaluation y ──▶ L1
+//! ```
+//!
+//! Start at [`slot`]: it is the definition of every rule that the circuit enforces.
+
+pub mod amount;
+pub mod batch;
+pub mod eddsa;
+pub mod geometry;
+pub mod hash;
+pub mod l1;
+pub mod operation;
+pub mod shape;
+pub mod slot;
+pub mod trace;
+pub mod transaction;
+pub mod tree;
+pub mod types;
+
+/// The scalar field of BN254: every word of the state is one element.
+pub use ark_bn254::Fr as F;
