@@ -1,0 +1,64 @@
+//! The transaction that deploys the contract.
+
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_sol_types::{SolConstructor, SolValue};
+
+use crate::Sheaf;
+
+/// The constructor's arguments.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// Lists tokens and replaces the operator.
+    pub admin: Address,
+    /// Submits batches and gets the queue's fees.
+    pub operator: Address,
+    /// The root of the state before the first batch.
+    pub genesis_root: U256,
+    /// What an entry of the queue costs, in wei.
+    pub base_fee_wei: u128,
+    /// The hash of the transcript of the ceremony that made the keys; zero says development keys, which deploy on a
+    /// local test chain (id 31337 or 1337) only.
+    pub transcript: B256,
+    /// What all shapes' keys share.
+    pub key: Sheaf::VerifyingKey,
+    /// The shapes, the index in this list being a shape's id.
+    pub shapes: Vec<Sheaf::Shape>,
+}
+
+impl Deployment {
+    /// Encodes the deploying transaction's data: the bytecode and the constructor's arguments.
+    pub fn init_code(&self) -> Bytes {
+        let arguments = Sheaf::constructorCall {
+            admin_: self.admin,
+            operator_: self.operator,
+            genesisRoot: self.genesis_root,
+            baseFee: U256::from(self.base_fee_wei),
+            transcript_: self.transcript,
+            key: self.key.clone(),
+            shapes: self.shapes.clone(),
+        };
+        let mut code = Sheaf::BYTECODE.to_vec();
+        code.extend(arguments.abi_encode());
+        code.into()
+    }
+}
+
+/// Computes the domain that a deployment at `contract` on the chain `chain_id` has: what tells it from every other one
+/// in all that is signed and proven.
+pub fn domain(chain_id: u64, contract: Address) -> U256 {
+    let hash = keccak256((U256::from(chain_id), contract).abi_encode());
+    U256::from_be_bytes(hash.0) % SCALAR_MODULUS
+}
+
+/// Turns an L1 address into the integer that `deposit` takes as the owner.
+pub fn owner_word(owner: Address) -> U256 {
+    owner.into_word().into()
+}
+
+/// The modulus of BN254's scalar field.
+const SCALAR_MODULUS: U256 = U256::from_limbs([
+    0x43e1_f593_f000_0001,
+    0x2833_e848_79b9_7091,
+    0xb850_45b6_8181_585d,
+    0x3064_4e72_e131_a029,
+]);
