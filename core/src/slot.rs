@@ -291,9 +291,9 @@ pub fn apply(ctx: &Context, operation: &Operation, signed: Option<&Signed>, mem:
 /// the signature is the same whether the account exists or not.
 pub fn signed_parts(operation: &Operation, ports: &[Port; PORTS]) -> [F; 3] {
     let core = operation.core();
-    let to_mask = U256::from(0xFF_FFFFu32) << 34;
+    let to_mask: U256 = U256::from(0xFF_FFFFu32) << 34;
     let core = match operation.code() {
-        OpCode::Transfer | OpCode::TransferNew => (core & !(to_mask | U256::from(15))) | U256::from(OpCode::Transfer as u8),
+        OpCode::Transfer | OpCode::TransferNew => (core & !(to_mask | U256::from(15u8))) | U256::from(OpCode::Transfer as u8),
         _ => core,
     };
     let core = field_from_u256(core).expect("core is below 2^162");

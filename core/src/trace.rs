@@ -16,10 +16,11 @@ use crate::shape::Shape;
 use crate::slot::{PORTS, Port, SlotError, SlotSignature, check, evaluate, signed_parts};
 use crate::tree::{Overlay, Tree};
 use ark_ff::Zero;
+use ark_serialize::{CanonicalDeserialize, CanonicalSerialize};
 use std::collections::BTreeMap;
 
 /// Advice of one slot.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, CanonicalSerialize, CanonicalDeserialize)]
 pub struct SlotTrace {
     /// What each port read.
     pub old: [F; PORTS],
@@ -28,7 +29,7 @@ pub struct SlotTrace {
 }
 
 /// Four neighbouring words, before and after the batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, CanonicalSerialize, CanonicalDeserialize)]
 pub struct LeafRow {
     /// Whether the row is in use.
     pub live: bool,
@@ -45,7 +46,7 @@ pub struct LeafRow {
 }
 
 /// The children of an inner node, before and after the batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, CanonicalSerialize, CanonicalDeserialize)]
 pub struct NodeRow {
     /// Whether the row is in use.
     pub live: bool,
@@ -60,7 +61,7 @@ pub struct NodeRow {
 }
 
 /// The whole trace of a batch, padded to its shape.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, CanonicalSerialize, CanonicalDeserialize)]
 pub struct Trace {
     /// One for each slot.
     pub slots: Vec<SlotTrace>,
