@@ -1,0 +1,12 @@
+//! The crate's integration tests, one binary.
+
+mod amount;
+mod arb;
+mod eddsa;
+mod geometry;
+mod hash;
+mod operation;
+mod slot;
+mod trace;
+mod vectors;
+mod world;
