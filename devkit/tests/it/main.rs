@@ -1,0 +1,5 @@
+//! The private services, started for real.
+
+mod anvil;
+mod postgres;
+mod service;
