@@ -32,9 +32,11 @@ impl Shape {
 
     /// Whether rows suffice for any one operation: otherwise an operation could block the chain.
     pub fn holds_any_operation(&self, geometry: Geometry) -> bool {
-        // Six paths that part at the root: the root, then six nodes a level (four on the first).
+        // Three header quads, in the dense quarter of the memory, and three balance quads of one token above word 16: these
+        // share their node down to the third level, which spans one word of all accounts.
+        const BY_LEVEL: [usize; 4] = [1, 2, 4, 4];
         let levels = geometry.depth() as usize - 1;
-        let worst_nodes: usize = (0..levels).map(|l| WORST_LEAF_ROWS.min(1 << (2 * l).min(16))).sum();
+        let worst_nodes: usize = (0..levels).map(|l| BY_LEVEL.get(l).copied().unwrap_or(WORST_LEAF_ROWS)).sum();
         self.slots >= 1 && self.leaf_rows >= WORST_LEAF_ROWS && self.node_rows >= worst_nodes
     }
 }
