@@ -1,0 +1,28 @@
+# Every target does its own set-up (scripts/bootstrap.sh) and is safe to run again.
+# Needed beforehand: Linux (Debian or Ubuntu for automatic packages), Rust, Node 20.
+
+SHELL := /bin/sh
+ARGS ?=
+
+.PHONY: help demo up test golden bootstrap
+
+help:
+	@echo 'make demo    play the whole path on private services; make demo ARGS="--json out.json" passes arguments on'
+	@echo 'make test    everything that has to hold'
+	@echo 'make up      the same services as the demo, left running until Ctrl-C'
+	@echo 'make golden  write the golden file of constraint counts and key hashes anew'
+
+demo:
+	@./scripts/sheaf.sh demo $(ARGS)
+
+up:
+	@./scripts/sheaf.sh up $(ARGS)
+
+test:
+	@./scripts/test.sh
+
+golden:
+	@./scripts/sheaf.sh keys golden $(ARGS)
+
+bootstrap:
+	@./scripts/bootstrap.sh
