@@ -1,7 +1,7 @@
 //! The transaction that deploys the contract.
 
-use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
-use alloy_sol_types::{SolConstructor, SolValue};
+use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy_sol_types::SolConstructor;
 
 use crate::Sheaf;
 
@@ -43,22 +43,7 @@ impl Deployment {
     }
 }
 
-/// Computes the domain that a deployment at `contract` on the chain `chain_id` has: what tells it from every other one
-/// in all that is signed and proven.
-pub fn domain(chain_id: u64, contract: Address) -> U256 {
-    let hash = keccak256((U256::from(chain_id), contract).abi_encode());
-    U256::from_be_bytes(hash.0) % SCALAR_MODULUS
-}
-
 /// Turns an L1 address into the integer that `deposit` takes as the owner.
 pub fn owner_word(owner: Address) -> U256 {
     owner.into_word().into()
 }
-
-/// The modulus of BN254's scalar field.
-const SCALAR_MODULUS: U256 = U256::from_limbs([
-    0x43e1_f593_f000_0001,
-    0x2833_e848_79b9_7091,
-    0xb850_45b6_8181_585d,
-    0x3064_4e72_e131_a029,
-]);

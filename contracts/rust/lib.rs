@@ -13,7 +13,7 @@ mod deployment;
 mod revert;
 
 pub use bindings::{Sheaf, TestToken};
-pub use deployment::{Deployment, domain, owner_word};
+pub use deployment::{Deployment, owner_word};
 pub use revert::decode_revert;
 
 /// What `sol!` makes of the artifacts' ABIs.

@@ -1,0 +1,132 @@
+//! What each call costs, pinned in `gas.txt`: a change of it is seen in review.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use alloy::primitives::aliases::U24;
+use alloy::primitives::{B256, TxKind, U256};
+use sheaf_contracts::Sheaf;
+use sheaf_core::l1;
+use sheaf_core::operation::Operation;
+use sheaf_core::types::AccountId;
+
+use crate::arbitrary::L1Request;
+use crate::operations::{transfer, transfer_new, withdraw};
+use crate::rollup::{ALICE, BOB, CAROL, FEE, OPERATOR, Rollup, deposit_call, deployment};
+
+const ETH: u8 = 0;
+
+/// Lines of a name and the gas that a transaction of that kind uses, refunds and calldata floor included.
+#[derive(Default)]
+struct Table(String);
+
+impl Table {
+    fn add(&mut self, name: &str, gas: u64) {
+        writeln!(self.0, "{name:<52}{gas:>10}").expect("a string takes it");
+    }
+}
+
+/// A recipient that no other test transaction has touched.
+fn stranger(index: u8) -> alloy::primitives::Address {
+    alloy::primitives::Address::repeat_byte(0x80 + index)
+}
+
+#[test]
+fn gas_is_as_pinned() {
+    let mut table = Table::default();
+    let mut rollup = Rollup::new();
+    let code = deployment(&rollup.simulator).init_code();
+    table.add("deploy, 2 shapes", rollup.chain.gas(CAROL, TxKind::Create, 0, code));
+    queue_calls(&mut table, &mut rollup);
+    submissions(&mut table, &mut rollup);
+    payouts(&mut table, &mut rollup);
+    println!("{}", table.0);
+
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("gas.txt");
+    if std::env::var_os("SHEAF_WRITE_GOLDEN").is_some() {
+        std::fs::write(&golden, &table.0).expect("gas.txt is written");
+    }
+    let pinned = std::fs::read_to_string(&golden).expect("gas.txt");
+    assert_eq!(table.0, pinned, "gas has changed: look at it, then run with SHEAF_WRITE_GOLDEN=1");
+}
+
+fn queue_calls(table: &mut Table, rollup: &mut Rollup) {
+    let (token, _) = rollup.list_token();
+    // Warm up what is written for the first time only once: the operator's claimable, what is held.
+    rollup.deposit_eth(BOB, BOB, 1, 5);
+    rollup.send(BOB, FEE, &deposit_call(token, 1, BOB, U256::from(5))).unwrap();
+
+    let key_hash = U256::MAX >> 3;
+    let call = deposit_call(ETH, 1_000, ALICE, key_hash);
+    table.add("deposit ETH", rollup.send(ALICE, FEE + 1_000, &call).unwrap().gas_used);
+    let call = deposit_call(token, 1_000, ALICE, key_hash);
+    table.add("deposit ERC-20", rollup.send(ALICE, FEE, &call).unwrap().gas_used);
+    let call = Sheaf::setKeyCall { account: U24::from(1), keyHash: key_hash };
+    table.add("setKey", rollup.send(ALICE, FEE, &call).unwrap().gas_used);
+    let call = Sheaf::requestExitCall { account: U24::from(1), token };
+    table.add("requestExit", rollup.send(ALICE, FEE, &call).unwrap().gas_used);
+}
+
+fn submissions(table: &mut Table, rollup: &mut Rollup) {
+    // A contract whose queue is empty, and whose first batch is behind it.
+    *rollup = Rollup::new();
+    rollup.settle(&[]);
+    let mut measure = |rollup: &mut Rollup, name: &str, operations: &[Operation]| {
+        let batch = rollup.batch(operations);
+        let gas = rollup.submit(&batch).expect("an honest batch is accepted").gas_used;
+        let each = if operations.is_empty() { String::new() } else { format!(" ({} each)", gas / operations.len() as u64) };
+        table.add(&format!("submit {name}{each}"), gas);
+    };
+    measure(rollup, "no operation", &[]);
+    for count in [1, 16, 256, 1_024] {
+        let transfers: Vec<_> = (1..=count).map(|i| transfer(i)).collect();
+        measure(rollup, &format!("{count} transfers"), &transfers);
+    }
+    let to_new: Vec<_> = (1..=16).map(transfer_new).collect();
+    measure(rollup, "16 transfers to new accounts", &to_new);
+    let withdrawals: Vec<_> = (1..=16).map(|i| withdraw(i, BOB, 5)).collect();
+    measure(rollup, "16 withdrawals", &withdrawals);
+    let deposits: Vec<_> = (0..16)
+        .map(|_| {
+            let credited_to = Some(AccountId::FIRST);
+            rollup.request(ALICE, &L1Request::Deposit { amount: 1_000, owner: BOB, key_hash: 5u64.into(), credited_to })
+        })
+        .collect();
+    measure(rollup, "16 deposits", &deposits);
+    let exits: Vec<_> = (0..16)
+        .map(|_| rollup.request(ALICE, &L1Request::Exit { account: AccountId::FIRST, amount: 10 }))
+        .collect();
+    measure(rollup, "16 exits", &exits);
+}
+
+fn payouts(table: &mut Table, rollup: &mut Rollup) {
+    let (token, _) = rollup.list_token();
+    rollup.send(ALICE, FEE, &deposit_call(token, 1_000, BOB, U256::from(5))).unwrap();
+    let refund = Operation::DepositRefund {
+        token: sheaf_core::types::TokenId::new(token).expect("61 tokens").word(),
+        amount: 1_000,
+        owner: BOB,
+        key_hash: 5u64.into(),
+    };
+    let mut operations = vec![refund];
+    operations.extend((0..17).map(|i| withdraw(1, stranger(i), 5)));
+    let number = rollup.settle(&operations).event::<Sheaf::BatchSubmitted>().number;
+    let leaving = l1::withdrawals(&operations);
+    let mut credit = |rollup: &mut Rollup, name: &str, range: std::ops::Range<usize>| {
+        let withdrawals = leaving[range.clone()]
+            .iter()
+            .map(|w| Sheaf::Withdrawal { recipient: w.recipient, token: w.token.get(), amount: w.amount })
+            .collect();
+        let prefix: B256 = l1::withdrawals_hash(&leaving[..range.start]);
+        let call = Sheaf::creditWithdrawalsCall { batch: number, prefix, withdrawals };
+        table.add(&format!("creditWithdrawals {name}"), rollup.send(CAROL, 0, &call).unwrap().gas_used);
+    };
+    credit(rollup, "1 of 18", 17..18);
+    credit(rollup, "16 of 17", 1..17);
+    let claim = Sheaf::claimCall { owner: stranger(1), token: ETH };
+    table.add("claim ETH", rollup.send(CAROL, 0, &claim).unwrap().gas_used);
+    let claim = Sheaf::claimCall { owner: BOB, token };
+    table.add("claim ERC-20", rollup.send(CAROL, 0, &claim).unwrap().gas_used);
+    let claim = Sheaf::claimToCall { token: ETH, to: stranger(100) };
+    table.add("claimTo ETH", rollup.send(OPERATOR, 0, &claim).unwrap().gas_used);
+}

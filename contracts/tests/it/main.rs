@@ -1,0 +1,15 @@
+//! The compiled contract on a real EVM: `submit` checks real proofs, made from a known trapdoor.
+
+mod arbitrary;
+mod chain;
+mod claims;
+mod deploy;
+mod gas;
+mod hostile;
+mod operations;
+mod queue;
+mod refusals;
+mod rollup;
+mod simulator;
+mod submit;
+mod withdrawals;
