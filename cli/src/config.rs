@@ -1,0 +1,138 @@
+//! The one file that tells every process what it needs: `sheaf.toml`.
+//!
+//! What several processes need stands once, in `[database]`, `[l1]` and `[chain]`; `[sequencer]`, `[api]`, `[prover]` and
+//! `[settlement]` hold what is theirs alone. A service's own `Config` is its section with the shared values added.
+//! `docs/sheaf.example.toml` documents every key.
+
+use alloy::primitives::{Address, B256};
+use anyhow::{Context, Result, bail};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sheaf_core::shape::Shape;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// The environment variable that replaces `[database] url`, so that a password need not stand in a file.
+pub const DATABASE_URL_VARIABLE: &str = "SHEAF_DATABASE_URL";
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the state is kept.
+    pub database: Database,
+    /// Where the contract is.
+    pub l1: L1,
+    /// What was fixed when the contract was made.
+    pub chain: Chain,
+    /// The sequencer's own section.
+    #[serde(default)]
+    pub sequencer: Table,
+    /// The API's own section.
+    #[serde(default)]
+    pub api: Table,
+    /// The prover's own section.
+    #[serde(default)]
+    pub prover: Table,
+    /// Settlement's own section.
+    #[serde(default)]
+    pub settlement: Table,
+}
+
+/// `[database]`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// A `postgres://` URL.
+    pub url: String,
+}
+
+/// `[l1]`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct L1 {
+    /// JSON-RPC of an L1 node.
+    pub rpc_url: String,
+    /// The chain's id.
+    pub chain_id: u64,
+    /// Sheaf's contract.
+    pub contract: Address,
+    /// The block in which the contract was made.
+    #[serde(default)]
+    pub deployed_at: u64,
+    /// Blocks after which an L1 operation counts as certain.
+    pub confirmations: u64,
+}
+
+/// `[chain]`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chain {
+    /// The folder with the proving and verifying keys.
+    pub keys: PathBuf,
+    /// The size of a batch.
+    #[serde(default = "development")]
+    pub shape: Shape,
+    /// The L1 address that owns the operator's account (index 1), which gets the fees.
+    pub fee_owner: Address,
+    /// The key hash of the operator's account.
+    pub fee_key_hash: B256,
+}
+
+const fn development() -> Shape {
+    Shape::DEVELOPMENT
+}
+
+impl Config {
+    /// Reads the file; `SHEAF_DATABASE_URL` goes before what it says.
+    ///
+    /// # Errors
+    /// If it can't be read, or has a key that is not known.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        let mut config = Self::parse(&text).with_context(|| format!("in {}", path.display()))?;
+        if let Ok(url) = std::env::var(DATABASE_URL_VARIABLE) {
+            config.database.url = url;
+        }
+        Ok(config)
+    }
+
+    /// Reads the file's text.
+    ///
+    /// # Errors
+    /// If it is no TOML, or has a key that is not known.
+    pub fn parse(text: &str) -> Result<Self> {
+        Ok(toml::from_str(text)?)
+    }
+
+    /// What the sequencer runs with.
+    ///
+    /// # Errors
+    /// If `[sequencer]` lacks a key or has one too many.
+    pub fn sequencer(&self) -> Result<sheaf_sequencer::config::Config> {
+        let shared = [
+            ("database_url", value(&self.database.url)?),
+            ("chain_id", value(self.l1.chain_id)?),
+            ("contract", value(self.l1.contract)?),
+            ("shape", value(self.chain.shape)?),
+            ("fee_owner", value(self.chain.fee_owner)?),
+            ("fee_key_hash", value(self.chain.fee_key_hash)?),
+        ];
+        merged("sequencer", &self.sequencer, shared)
+    }
+}
+
+fn value(value: impl Serialize) -> Result<Value> {
+    Ok(Value::try_from(value)?)
+}
+
+/// A section with the shared values, as a service's own configuration.
+fn merged<T: DeserializeOwned, const N: usize>(name: &str, section: &Table, shared: [(&str, Value); N]) -> Result<T> {
+    let mut table = section.clone();
+    for (key, value) in shared {
+        if table.insert(key.to_owned(), value).is_some() {
+            bail!("[{name}] {key} is shared: it belongs into [database], [l1] or [chain]");
+        }
+    }
+    table.try_into().with_context(|| format!("in [{name}]"))
+}

@@ -1,0 +1,73 @@
+//! Batches with one byte changed, sent to L1 before the honest one.
+
+use super::l1::{Call, Key, L1};
+use super::progress::Progress;
+use alloy::primitives::U256;
+use anyhow::Result;
+use sheaf_contracts::Sheaf;
+
+/// Gas that a refused batch may use: set by hand, for a node's estimate would refuse it before L1 does.
+const GAS_LIMIT: u64 = 2_000_000;
+
+/// Where a byte is changed.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    NewRoot,
+    Ops,
+    Proof,
+}
+
+impl Place {
+    const ALL: [Self; 3] = [Self::NewRoot, Self::Ops, Self::Proof];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::NewRoot => "new root",
+            Self::Ops => "operations",
+            Self::Proof => "proof",
+        }
+    }
+
+    /// The same batch with one byte changed.
+    fn change(self, honest: &Sheaf::Batch) -> Sheaf::Batch {
+        let mut batch = honest.clone();
+        match self {
+            Self::NewRoot => batch.newRoot ^= U256::from(1),
+            Self::Ops => {
+                // A byte that the queue does not bind, so that nothing but the proof tells.
+                let mut ops = batch.ops.to_vec();
+                ops[if batch.l1Count > 0 { DEPOSIT_ACCOUNT_BYTE } else { TRANSFER_RECEIVER_BYTE }] ^= 1;
+                batch.ops = ops.into();
+            }
+            Self::Proof => batch.proof[7] ^= U256::from(1),
+        }
+        batch
+    }
+}
+
+/// The account in a deposit's 21 bytes of core is bits 10 to 33 from the end; this byte holds bits 16 to 23.
+const DEPOSIT_ACCOUNT_BYTE: usize = 18;
+/// The receiver in a transfer's 14 bytes of core is bits 34 to 57 from the end; this byte holds bits 40 to 47.
+const TRANSFER_RECEIVER_BYTE: usize = 8;
+
+/// Sends the batch once for each change, from the operator's key, and checks that L1 refuses each by name.
+///
+/// # Errors
+/// If the node does not answer.
+pub async fn refuse_all(l1: &L1, operator: &Key, honest: &Sheaf::Batch, label: &str, progress: &mut Progress) -> Result<()> {
+    let root = l1.sheaf().root().call().await?;
+    for place in Place::ALL {
+        let call = Call::new(l1.contract, &Sheaf::submitCall { batch: place.change(honest) }, 0, GAS_LIMIT);
+        let named = l1.refusal(operator.address(), &call).await?;
+        let receipt = l1.receipt(l1.send(operator, &call).await?).await?;
+        let unmoved = l1.sheaf().root().call().await? == root;
+        let detail = match &named {
+            Some(error) if !receipt.status() => format!("{error}, {} gas", receipt.gas_used),
+            _ => "L1 accepted it".to_owned(),
+        };
+        let name = format!("{label} with a byte of its {} changed is refused by L1", place.name());
+        progress.check(name, named.is_some() && !receipt.status() && unmoved, detail);
+        progress.report.gas("submit (refused)", receipt.gas_used);
+    }
+    Ok(())
+}
