@@ -3,6 +3,7 @@
 use sheaf_devkit::anvil::{Anvil, AnvilOptions};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 /// Calls a method and returns the whole answer.
 fn call(anvil: &Anvil, method: &str, parameters: &str) -> String {
@@ -29,8 +30,16 @@ fn a_chain_is_carried_on_with_its_logs() {
     let from = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
     let answer = call(&first, "eth_sendTransaction", &format!(r#"[{{"from":"{from}","data":"0x60006000a0"}}]"#));
     let all = r#"[{"fromBlock":"0x0","toBlock":"latest"}]"#;
-    let logs = call(&first, "eth_getLogs", all);
-    assert!(logs.contains("transactionHash"), "{answer} {logs}");
+    // The answer comes before the block.
+    let start = Instant::now();
+    let logs = loop {
+        let logs = call(&first, "eth_getLogs", all);
+        if logs.contains("transactionHash") {
+            break logs;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "{answer} {logs}");
+        std::thread::sleep(Duration::from_millis(20));
+    };
     first.stop();
     let mut second = Anvil::start(dir.path(), &options).unwrap_or_else(|error| panic!("{error}"));
     let again = call(&second, "eth_getLogs", all);
