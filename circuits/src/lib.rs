@@ -1,2 +1,3 @@
 //! What a batch means, as constraints.
+pub mod gadgets;
 pub mod r1cs;

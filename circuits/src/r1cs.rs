@@ -133,6 +133,16 @@ impl Builder {
         self.rows.push(Row { a: side(a), b: side(b), c: side(c), group: self.group });
     }
 
+    /// Adds the row `a · b = c` with its sides made only where rows are kept: for long forms whose values nobody needs.
+    pub fn enforce_with(&mut self, sides: impl FnOnce(&Self) -> (Num, Num, Num)) {
+        if self.mode == Mode::Witness {
+            self.row_count += 1;
+            return;
+        }
+        let (a, b, c) = sides(self);
+        self.enforce(&a, &b, &c);
+    }
+
     /// Adds `a = b` (one row, `(a - b) · 1 = 0`).
     pub fn enforce_equal(&mut self, a: &Num, b: &Num) {
         let (one, zero) = (self.one(), Num::default());
@@ -178,6 +188,14 @@ impl Builder {
         &picked + no
     }
 
+    /// A new variable equal to `numerator / denominator` (one row). The caller argues that the denominator is never 0;
+    /// where it is, the value is 0 and, unless the numerator is 0 as well, the row fails.
+    pub fn quotient(&mut self, numerator: &Num, denominator: &Num) -> Num {
+        let out = self.witness(numerator.value * denominator.value.inverse().unwrap_or_default());
+        self.enforce(&out, denominator, numerator);
+        out
+    }
+
     /// Decomposes `a` into `width` boolean variables, least significant first, and enforces that they sum to it
     /// (`width + 1` rows). For `width <= 253` the decomposition is unique, so this is also
     /// the range check `a < 2^width`. A value out of range gives its low bits, and the sum row fails.
@@ -197,6 +215,45 @@ impl Builder {
         use ark_ff::{BigInteger, PrimeField};
         let repr = value.into_bigint();
         (0..width).map(|i| self.boolean(repr.get_bit(i))).collect()
+    }
+
+    /// A new number below `2^width`, as its bits, least significant first (`width` rows).
+    ///
+    /// A value out of range is not cut down: the last bit takes what the others leave, so that everything made of
+    /// the sum of the bits is made of this very value, and the row that says that the last bit is one fails.
+    ///
+    /// # Panics
+    /// If `width` is 0 or above 253.
+    pub fn digits(&mut self, value: F, width: usize) -> Vec<Num> {
+        use ark_ff::{BigInteger, PrimeField};
+        assert!((1..=253).contains(&width), "a sum of more than 253 bits is not unique");
+        let repr = value.into_bigint();
+        let mut bits: Vec<Num> = (0..width - 1).map(|i| self.boolean(repr.get_bit(i))).collect();
+        let last = if repr.num_bits() as usize <= width {
+            F::from(repr.get_bit(width - 1))
+        } else {
+            let place = F::from(2u64).pow([width as u64 - 1]);
+            (value - weighted_sum(&bits).value()) * place.inverse().expect("a power of two is not 0")
+        };
+        let last = self.witness(last);
+        self.enforce_boolean(&last);
+        bits.push(last);
+        bits
+    }
+
+    /// A new variable of this value, constrained to 0 or 1 (one row): [`Builder::boolean`] for advice that may be
+    /// anything.
+    pub fn flag(&mut self, value: F) -> Num {
+        let flag = self.witness(value);
+        self.enforce_boolean(&flag);
+        flag
+    }
+
+    /// Adds `flag → a ≠ 0`, for a boolean `flag` (one row). The advice, an inverse of `a`, is free where both
+    /// are 0, and stands in no other row.
+    pub fn enforce_nonzero_if(&mut self, flag: &Num, a: &Num) {
+        let quotient = self.witness(flag.value * a.value.inverse().unwrap_or_default());
+        self.enforce(a, &quotient, flag);
     }
 
     /// Whether `a` is zero, as a boolean, bound in both directions (two rows).
