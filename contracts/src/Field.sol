@@ -6,3 +6,17 @@ uint256 constant SCALAR_MODULUS = 2188824287183927522224640574525727508854836440
 
 /// @dev The modulus of BN254's base field, in which the curve points' coordinates lie.
 uint256 constant BASE_MODULUS = 21888242871839275222246405745257275088696311157297823662689037894645226208583;
+
+/// @dev a·b mod p. In assembly because `mulmod` would compare the constant modulus with zero each time.
+function mulMod(uint256 a, uint256 b) pure returns (uint256 product) {
+    assembly ("memory-safe") {
+        product := mulmod(a, b, SCALAR_MODULUS)
+    }
+}
+
+/// @dev sum + a·b mod p, see `mulMod`.
+function addProductMod(uint256 sum, uint256 a, uint256 b) pure returns (uint256 result) {
+    assembly ("memory-safe") {
+        result := addmod(sum, mulmod(a, b, SCALAR_MODULUS), SCALAR_MODULUS)
+    }
+}

@@ -9,7 +9,7 @@ import {
     TrailingBytes,
     WordOutOfField
 } from "./Errors.sol";
-import {SCALAR_MODULUS} from "./Field.sol";
+import {SCALAR_MODULUS, addProductMod, mulMod} from "./Field.sol";
 
 /// @title The operations as they are posted, and the one pass over them
 /// @notice A batch's public data is the vector W: domain, old root, new root, header, then three words (core, aux1,
@@ -62,6 +62,8 @@ library Operations {
     /// @dev How far W is evaluated: the sum so far, and the power of x that the next word takes.
     struct Evaluation {
         uint256 x;
+        /// What takes the power from one slot's first word to the next slot's.
+        uint256 xCubed;
         uint256 power;
         uint256 sum;
     }
@@ -72,10 +74,10 @@ library Operations {
         pure
         returns (Evaluation memory evaluation)
     {
-        evaluation = Evaluation({x: x, power: 1, sum: 0});
+        evaluation = Evaluation({x: x, xCubed: mulMod(mulMod(x, x), x), power: 1, sum: 0});
         _append(evaluation, domain, oldRoot, newRoot);
-        evaluation.sum = addmod(evaluation.sum, mulmod(header, evaluation.power, SCALAR_MODULUS), SCALAR_MODULUS);
-        evaluation.power = mulmod(evaluation.power, x, SCALAR_MODULUS);
+        evaluation.sum = addProductMod(evaluation.sum, header, evaluation.power);
+        evaluation.power = mulMod(evaluation.power, x);
     }
 
     // ---- operations from L1
@@ -147,7 +149,7 @@ library Operations {
         returns (uint256 y, bytes32 leavingHash)
     {
         uint256 x = evaluation.x;
-        uint256 xCubed = mulmod(mulmod(x, x, SCALAR_MODULUS), x, SCALAR_MODULUS);
+        uint256 xCubed = evaluation.xCubed;
         uint256 power = evaluation.power;
         y = evaluation.sum;
         // Positions stay below the calldata's length plus 66, powers and sums below p.
@@ -157,14 +159,14 @@ library Operations {
                 uint256 core = _word(ops, position) >> (256 - 8 * L2_CORE_BYTES);
                 uint256 op = core & OP_MASK;
                 position += L2_CORE_BYTES;
-                y = addmod(y, mulmod(core, power, SCALAR_MODULUS), SCALAR_MODULUS);
+                y = addProductMod(y, core, power);
                 if (op != TRANSFER) {
                     if (op != TRANSFER_NEW && op != WITHDRAW) _refuseL2(op, index);
                     _checkLength(ops, position, AUX1_BYTES, index);
                     uint256 aux1 = _word(ops, position) >> (256 - 8 * AUX1_BYTES);
                     position += AUX1_BYTES;
-                    uint256 auxPower = mulmod(power, x, SCALAR_MODULUS);
-                    y = addmod(y, mulmod(aux1, auxPower, SCALAR_MODULUS), SCALAR_MODULUS);
+                    uint256 auxPower = mulMod(power, x);
+                    y = addProductMod(y, aux1, auxPower);
                     if (op == WITHDRAW) {
                         leavingHash = _chainLeaving(leavingHash, aux1, core, _l2Amount(core));
                     } else {
@@ -172,11 +174,11 @@ library Operations {
                         uint256 aux2 = _word(ops, position);
                         position += AUX2_BYTES;
                         if (aux2 >= SCALAR_MODULUS) revert WordOutOfField(index);
-                        auxPower = mulmod(auxPower, x, SCALAR_MODULUS);
-                        y = addmod(y, mulmod(aux2, auxPower, SCALAR_MODULUS), SCALAR_MODULUS);
+                        auxPower = mulMod(auxPower, x);
+                        y = addProductMod(y, aux2, auxPower);
                     }
                 }
-                power = mulmod(power, xCubed, SCALAR_MODULUS);
+                power = mulMod(power, xCubed);
             }
             if (position != ops.length) revert TrailingBytes(ops.length - position);
         }
@@ -233,12 +235,12 @@ library Operations {
 
     function _append(Evaluation memory evaluation, uint256 first, uint256 second, uint256 third) private pure {
         (uint256 x, uint256 power, uint256 sum) = (evaluation.x, evaluation.power, evaluation.sum);
-        sum = addmod(sum, mulmod(first, power, SCALAR_MODULUS), SCALAR_MODULUS);
-        power = mulmod(power, x, SCALAR_MODULUS);
-        sum = addmod(sum, mulmod(second, power, SCALAR_MODULUS), SCALAR_MODULUS);
-        power = mulmod(power, x, SCALAR_MODULUS);
-        evaluation.sum = addmod(sum, mulmod(third, power, SCALAR_MODULUS), SCALAR_MODULUS);
-        evaluation.power = mulmod(power, x, SCALAR_MODULUS);
+        sum = addProductMod(sum, first, power);
+        power = mulMod(power, x);
+        sum = addProductMod(sum, second, power);
+        power = mulMod(power, x);
+        evaluation.sum = addProductMod(sum, third, power);
+        evaluation.power = mulMod(power, x);
     }
 
     /// @dev The 32 bytes of calldata at `position`. The caller has checked the length of what it uses of them.

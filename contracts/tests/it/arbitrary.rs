@@ -47,12 +47,10 @@ fn arb_fee() -> impl Strategy<Value = PackedFee> {
 /// An operation of L2, as any account may have signed it.
 pub(crate) fn arb_l2_operation() -> impl Strategy<Value = Operation> {
     let common = (arb_account(), arb_account(), arb_token_word(), arb_amount(), arb_fee());
-    (0..3, common, arb_address(), arb_key_hash()).prop_map(|(kind, (from, to, token, amount, fee), owner, key_hash)| {
-        match kind {
-            0 => Operation::Transfer { from, to, token, amount, fee },
-            1 => Operation::TransferNew { from, to, token, amount, fee, owner, key_hash },
-            _ => Operation::Withdraw { from, token, amount, fee, recipient: owner },
-        }
+    (0..3, common, arb_address(), arb_key_hash()).prop_map(|(kind, (from, to, token, amount, fee), owner, key_hash)| match kind {
+        0 => Operation::Transfer { from, to, token, amount, fee },
+        1 => Operation::TransferNew { from, to, token, amount, fee, owner, key_hash },
+        _ => Operation::Withdraw { from, token, amount, fee, recipient: owner },
     })
 }
 

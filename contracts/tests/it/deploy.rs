@@ -40,7 +40,8 @@ fn development_keys_stay_on_test_chains() {
 
 #[test]
 fn a_zero_point_in_a_key_is_refused() {
-    let mut points: Vec<Box<dyn Fn(&mut Deployment)>> = vec![
+    type Change = Box<dyn Fn(&mut Deployment)>;
+    let mut points: Vec<Change> = vec![
         Box::new(|arguments| arguments.key.alpha = Default::default()),
         Box::new(|arguments| arguments.key.beta = Default::default()),
         Box::new(|arguments| arguments.key.gamma = Default::default()),
@@ -71,6 +72,8 @@ fn a_key_point_off_its_curve_or_range_is_refused() {
 #[test]
 fn other_bad_arguments_are_refused() {
     refused::<Sheaf::ShapeCountOutOfRange>(|arguments| arguments.shapes.clear());
+    refused::<Sheaf::ShapeCountOutOfRange>(|arguments| arguments.shapes = vec![arguments.shapes[0].clone(); 59]);
+    deploy(TEST_CHAIN_ID, |arguments| arguments.shapes = vec![arguments.shapes[0].clone(); 58]).1.unwrap();
     refused::<Sheaf::ShapeWithoutSlots>(|arguments| arguments.shapes[1].slots = 0);
     refused::<Sheaf::RootOutOfField>(|arguments| arguments.genesis_root = modulus());
     refused::<Sheaf::AddressZero>(|arguments| arguments.admin = Address::ZERO);

@@ -12,7 +12,7 @@ use sheaf_core::types::AccountId;
 
 use crate::arbitrary::L1Request;
 use crate::operations::{transfer, transfer_new, withdraw};
-use crate::rollup::{ALICE, BOB, CAROL, FEE, OPERATOR, Rollup, deposit_call, deployment};
+use crate::rollup::{ALICE, BOB, CAROL, FEE, OPERATOR, Rollup, deployment, deposit_call};
 
 const ETH: u8 = 0;
 
@@ -79,8 +79,8 @@ fn submissions(table: &mut Table, rollup: &mut Rollup) {
     };
     measure(rollup, "no operation", &[]);
     for count in [1, 16, 256, 1_024] {
-        let transfers: Vec<_> = (1..=count).map(|i| transfer(i)).collect();
-        measure(rollup, &format!("{count} transfers"), &transfers);
+        let transfers: Vec<_> = (1..=count).map(transfer).collect();
+        measure(rollup, &format!("{count} transfer{}", if count == 1 { "" } else { "s" }), &transfers);
     }
     let to_new: Vec<_> = (1..=16).map(transfer_new).collect();
     measure(rollup, "16 transfers to new accounts", &to_new);
@@ -93,9 +93,8 @@ fn submissions(table: &mut Table, rollup: &mut Rollup) {
         })
         .collect();
     measure(rollup, "16 deposits", &deposits);
-    let exits: Vec<_> = (0..16)
-        .map(|_| rollup.request(ALICE, &L1Request::Exit { account: AccountId::FIRST, amount: 10 }))
-        .collect();
+    let exits: Vec<_> =
+        (0..16).map(|_| rollup.request(ALICE, &L1Request::Exit { account: AccountId::FIRST, amount: 10 })).collect();
     measure(rollup, "16 exits", &exits);
 }
 

@@ -140,7 +140,12 @@ fn bad_deposits_are_refused_by_name() {
     assert_eq!(rollup.view(Sheaf::heldCall { token: ETH }), 0);
     assert_eq!(rollup.chain.balance(ALICE), WEALTH);
     // The largest of each is fine.
-    let call = Sheaf::depositCall { token: ETH, amount: 1_000, owner: (U256::from(1) << 160) - U256::from(1), keyHash: modulus() - U256::from(1) };
+    let call = Sheaf::depositCall {
+        token: ETH,
+        amount: 1_000,
+        owner: (U256::from(1) << 160) - U256::from(1),
+        keyHash: modulus() - U256::from(1),
+    };
     rollup.send(ALICE, value, &call).unwrap();
 }
 

@@ -10,10 +10,10 @@ use sheaf_core::l1;
 use sheaf_core::operation::Operation;
 use sheaf_core::types::{AccountId, TokenId};
 
-use crate::chain::refusal;
-use crate::operations::{transfer, transfer_new, withdraw};
-use crate::hostile::Agent;
 use crate::arbitrary::L1Request;
+use crate::chain::refusal;
+use crate::hostile::Agent;
+use crate::operations::{transfer, transfer_new, withdraw};
 use crate::rollup::{ALICE, BOB, OPERATOR, Rollup, SLOTS, base_modulus, modulus, padding};
 
 const DAY: u64 = 24 * 60 * 60;

@@ -161,12 +161,8 @@ impl Rollup {
     /// The batch of this public data, proven.
     pub(crate) fn batch_of(&mut self, shape: u8, data: &PublicData) -> Sheaf::Batch {
         let c = F::from_be_bytes_mod_order(keccak256(format!("{data:?}")).as_slice());
-        let shape_of = sheaf_core::shape::Shape {
-            id: shape,
-            slots: usize::from(SLOTS[usize::from(shape)]),
-            leaf_rows: 0,
-            node_rows: 0,
-        };
+        let shape_of =
+            sheaf_core::shape::Shape { id: shape, slots: usize::from(SLOTS[usize::from(shape)]), leaf_rows: 0, node_rows: 0 };
         let inputs = data.public_inputs(&shape_of, c).to_array();
         Sheaf::Batch {
             shape,

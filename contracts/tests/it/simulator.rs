@@ -49,11 +49,7 @@ impl Simulator {
     pub(crate) fn shapes(&self) -> Vec<Sheaf::Shape> {
         self.shapes
             .iter()
-            .map(|shape| Sheaf::Shape {
-                slots: shape.slots,
-                delta: g2(shape.delta),
-                ic: flatten(shape.ic.map(g1)),
-            })
+            .map(|shape| Sheaf::Shape { slots: shape.slots, delta: g2(shape.delta), ic: flatten(shape.ic.map(g1)) })
             .collect()
     }
 

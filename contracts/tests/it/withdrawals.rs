@@ -65,8 +65,7 @@ fn however_it_is_split_each_is_credited_once() {
         .run(&(amounts, arb_calls()), |(leaving, calls)| {
             let rollup = &mut *rollup.borrow_mut();
             let people = [ALICE, BOB, CAROL];
-            let operations: Vec<_> =
-                leaving.iter().map(|(person, amount)| withdraw(1, people[*person], *amount)).collect();
+            let operations: Vec<_> = leaving.iter().map(|(person, amount)| withdraw(1, people[*person], *amount)).collect();
             let (batch, withdrawals, hashes) = settle_withdrawals(rollup, &operations);
             let before = people.map(|person| rollup.claimable(person, ETH));
 
@@ -131,7 +130,7 @@ fn a_changed_withdrawal_is_refused() {
         |list| list[1].token = 1,
         |list| list.swap(0, 1),
         |list| list.truncate(1),
-        |list| drop(list.remove(0)),
+        |list| list.truncate(0),
     ];
     for change in changes {
         let mut list = honest.clone();
