@@ -8,7 +8,9 @@ CREATE TABLE chain (
     contract    BYTEA NOT NULL CHECK (length(contract) = 20),
     shape       JSONB NOT NULL,
     depth       INT NOT NULL,
-    fee_account INT NOT NULL
+    fee_account INT NOT NULL,
+    -- Counts the sequencers that ran here: a block is committed only under the epoch of the latest one.
+    epoch       BIGINT NOT NULL DEFAULT 0
 );
 
 -- Written by settlement (from TokenListed); ETH is always there.
@@ -75,6 +77,15 @@ CREATE TABLE batches (
     settled_tx  BYTEA
 );
 
+-- What a word of the state was before a batch first changed it, kept until the batch is built: a restarted builder
+-- gets the state after the last built batch from the current one. Written by the sequencer.
+CREATE TABLE batch_undo (
+    batch   BIGINT NOT NULL REFERENCES batches (number),
+    address INT NOT NULL,
+    old     BYTEA NOT NULL CHECK (length(old) = 32),
+    PRIMARY KEY (batch, address)
+);
+
 -- L2 transactions that were executed. Written by the sequencer. Signatures never leave this table.
 CREATE TABLE transactions (
     hash         BYTEA PRIMARY KEY,
@@ -98,13 +109,15 @@ CREATE TABLE transactions (
 );
 CREATE INDEX transactions_sender ON transactions (sender, nonce);
 
--- Transactions that were answered "pending" and then refused. Written by the sequencer, kept for a bounded time.
+-- Transactions with a valid signature that were refused, the latest ones only. A row does not outlive its transaction's
+-- execution in meaning: what is in `transactions` was executed, whatever stands here. Written by the sequencer.
 CREATE TABLE rejections (
     hash    BYTEA PRIMARY KEY,
     code    TEXT NOT NULL,
     message TEXT NOT NULL,
     at      TIMESTAMPTZ NOT NULL DEFAULT now()
 );
+CREATE INDEX rejections_at ON rejections (at);
 
 -- The contract's queue. Settlement inserts and confirms; the sequencer sets what became of each entry.
 -- Rows that are not confirmed may vanish in a reorg and are written anew at each look.

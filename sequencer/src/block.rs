@@ -1,0 +1,80 @@
+//! A block: everything that becomes durable in one database transaction.
+
+use crate::types::{BatchNumber, BlockNumber};
+use alloy_primitives::Address;
+use sheaf_core::F;
+use sheaf_core::l1::QUEUE_PREIMAGE_BYTES;
+use sheaf_core::operation::Operation;
+use sheaf_core::transaction::{Pair, Transaction};
+use sheaf_core::types::{AccountId, TokenId};
+
+/// A transaction's hash: its signed message, 32 big-endian bytes.
+pub(crate) type TransactionHash = [u8; 32];
+
+/// A batch as it stands after the block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BatchRow {
+    pub(crate) number: BatchNumber,
+    pub(crate) timestamp: u32,
+    pub(crate) sealed: bool,
+    pub(crate) l1_count: u32,
+    pub(crate) op_count: u32,
+}
+
+/// A transaction that was executed.
+#[derive(Clone, Debug)]
+pub(crate) struct TransactionRow {
+    pub(crate) hash: TransactionHash,
+    pub(crate) transaction: Transaction,
+    pub(crate) operation: Operation,
+    pub(crate) batch: BatchNumber,
+    pub(crate) position: u32,
+}
+
+/// An entry of the L1 queue that was executed.
+#[derive(Clone, Debug)]
+pub(crate) struct L1Row {
+    pub(crate) index: u64,
+    pub(crate) preimage: [u8; QUEUE_PREIMAGE_BYTES],
+    pub(crate) operation: Operation,
+    pub(crate) batch: BatchNumber,
+    pub(crate) position: u32,
+}
+
+/// An account as it stands after the block.
+#[derive(Clone, Debug)]
+pub(crate) struct AccountRow {
+    pub(crate) id: AccountId,
+    pub(crate) key_hash: F,
+    pub(crate) owner: Address,
+    pub(crate) nonce: u64,
+}
+
+/// A balance as it stands after the block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BalanceRow {
+    pub(crate) account: AccountId,
+    pub(crate) token: TokenId,
+    pub(crate) amount: u128,
+}
+
+/// What a word was before `batch` first changed it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UndoRow {
+    pub(crate) batch: BatchNumber,
+    pub(crate) address: u32,
+    pub(crate) old: F,
+}
+
+/// Everything that one block changes.
+#[derive(Clone, Debug)]
+pub(crate) struct BlockRecord {
+    pub(crate) number: BlockNumber,
+    pub(crate) batches: Vec<BatchRow>,
+    pub(crate) transactions: Vec<TransactionRow>,
+    pub(crate) l1: Vec<L1Row>,
+    pub(crate) accounts: Vec<AccountRow>,
+    pub(crate) balances: Vec<BalanceRow>,
+    pub(crate) retired: Vec<Pair>,
+    pub(crate) undo: Vec<UndoRow>,
+}

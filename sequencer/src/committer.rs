@@ -1,0 +1,71 @@
+//! Makes blocks durable, one after the other, until each is.
+//!
+//! All writing goes through one connection, which holds the writer's lock. A commit whose outcome is unknown is
+//! tried again on a new connection, where [`commit_block`] first looks whether the block exists.
+
+use crate::block::BlockRecord;
+use crate::environment::Environment;
+use crate::health::Health;
+use crate::store::{StoreError, commit_block, current_epoch, take_writer_lock};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection};
+use std::time::Duration;
+
+/// After this an attempt counts as failed.
+const ATTEMPT_TIME_MAX: Duration = Duration::from_secs(15);
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// The writing connection and what it needs.
+pub(crate) struct Committer {
+    pub(crate) options: PgConnectOptions,
+    pub(crate) connection: Option<PgConnection>,
+    pub(crate) shape: u8,
+    pub(crate) epoch: i64,
+    pub(crate) environment: Environment,
+    pub(crate) health: Health,
+}
+
+impl Committer {
+    /// Returns once the block is durable.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it never can be: a defect, or another sequencer.
+    pub(crate) async fn commit(&mut self, block: &BlockRecord) -> Result<(), StoreError> {
+        let mut pause = PAUSE_MIN;
+        loop {
+            let reason = match tokio::time::timeout(ATTEMPT_TIME_MAX, self.attempt(block)).await {
+                Ok(Ok(())) => {
+                    self.health.recover("database");
+                    return Ok(());
+                }
+                Ok(Err(error)) if !error.is_transient() => return Err(error),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "the database does not answer".to_owned(),
+            };
+            tracing::warn!(block = %block.number, reason, "a block could not be committed, trying again");
+            self.health.complain("database", reason);
+            self.connection = None;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    async fn attempt(&mut self, block: &BlockRecord) -> Result<(), StoreError> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            empty => empty.insert(reconnect(&self.options, self.epoch).await?),
+        };
+        commit_block(connection, block, self.shape, self.epoch, &self.environment).await
+    }
+}
+
+/// A new writing connection under the same epoch.
+async fn reconnect(options: &PgConnectOptions, epoch: i64) -> Result<PgConnection, StoreError> {
+    let mut connection = options.connect().await?;
+    match take_writer_lock(&mut connection).await {
+        // The server has not noticed yet that the old connection is gone.
+        Err(StoreError::Fenced) if current_epoch(&mut connection).await? == epoch => Err(sqlx::Error::PoolTimedOut.into()),
+        other => other.map(|()| connection),
+    }
+}

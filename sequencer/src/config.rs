@@ -1,0 +1,183 @@
+//! What the operator sets.
+
+use alloy_primitives::{Address, B256};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sheaf_core::geometry::{DEPTH, Geometry};
+use sheaf_core::shape::Shape;
+use sheaf_core::transaction::Pair;
+use sheaf_core::types::{AccountId, TokenId, field_from_bytes};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Configuration of the sequencer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The Postgres database, a `postgres://` URL.
+    pub database_url: String,
+    /// Where the internal HTTP interface listens. It has no access control: keep it on the loopback.
+    pub listen: SocketAddr,
+    /// Chain id of L1.
+    pub chain_id: u64,
+    /// The contract on L1.
+    pub contract: Address,
+    /// Size of the batch circuit.
+    #[serde(default = "defaults::shape")]
+    pub shape: Shape,
+    /// Depth of the state's tree; other than the protocol's only in tests.
+    #[serde(default = "defaults::depth")]
+    pub depth: u32,
+    /// Owner of the operator's own account, which gets the fees at index 1.
+    pub fee_owner: Address,
+    /// Key hash of the operator's own account.
+    pub fee_key_hash: B256,
+    /// Smallest fees by token; a token that is not named costs nothing.
+    #[serde(default)]
+    pub minimum_fees: Vec<MinimumFee>,
+    /// How often a block is made durable, milliseconds.
+    #[serde(default = "defaults::block_ms")]
+    pub block_ms: u64,
+    /// How long a batch stays open after its first operation, milliseconds.
+    #[serde(default = "defaults::batch_timeout_ms")]
+    pub batch_timeout_ms: u64,
+    /// How long a confirmed L1 operation may wait for an open batch with transactions to fill, milliseconds.
+    #[serde(default = "defaults::l1_wait_ms")]
+    pub l1_wait_ms: u64,
+    /// Bounds of queues.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Runs on a database that may lose what it acknowledged. For tests only.
+    #[serde(default)]
+    pub allow_unsafe_durability: bool,
+}
+
+/// The smallest fees that are taken in one token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MinimumFee {
+    /// The token of amount and fee.
+    pub token: TokenId,
+    /// For a transfer to an account that exists.
+    pub transfer: Units,
+    /// For a transfer that creates an account: pays for the index too, which is used up for good.
+    pub transfer_new: Units,
+    /// For a withdrawal: pays for crediting it on L1 too.
+    pub withdraw: Units,
+}
+
+/// An amount in a token's smallest unit; a decimal string in JSON and TOML.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Units(pub u128);
+
+impl Serialize for Units {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Units {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|_| serde::de::Error::custom(format!("{text:?} is no amount")))
+    }
+}
+
+/// Bounds of queues: what is beyond is refused at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Transactions that wait or are not durable yet.
+    pub pending_max: usize,
+    /// The same of one account and key.
+    pub pending_per_account_max: usize,
+    /// Operations of one block.
+    pub block_operations_max: usize,
+    /// Transactions of one request.
+    pub request_transactions_max: usize,
+    /// Sealed batches that wait to be built; beyond, no transactions are taken.
+    pub unbuilt_batches_max: u64,
+    /// Rows kept of refused transactions.
+    pub rejections_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            pending_max: 20_000,
+            pending_per_account_max: 1_000,
+            block_operations_max: 2_000,
+            request_transactions_max: 1_000,
+            unbuilt_batches_max: 10_000,
+            rejections_max: 10_000,
+        }
+    }
+}
+
+mod defaults {
+    use super::{DEPTH, Shape};
+    pub(super) const fn shape() -> Shape {
+        Shape::DEVELOPMENT
+    }
+    pub(super) const fn depth() -> u32 {
+        DEPTH
+    }
+    pub(super) const fn block_ms() -> u64 {
+        20
+    }
+    pub(super) const fn batch_timeout_ms() -> u64 {
+        10_000
+    }
+    pub(super) const fn l1_wait_ms() -> u64 {
+        2_000
+    }
+}
+
+impl Config {
+    /// Checks what the types don't.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
+    pub fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!((4..=DEPTH).contains(&self.depth), "depth must be 4 to {DEPTH}");
+        anyhow::ensure!(self.shape.holds_any_operation(self.geometry()), "the shape is too small: an operation could block the chain");
+        let key_hash = field_from_bytes(&self.fee_key_hash.0);
+        anyhow::ensure!(key_hash.is_some(), "fee_key_hash must be below the field's modulus");
+        anyhow::ensure!(!self.fee_key_hash.is_zero() && !self.fee_owner.is_zero(), "fee_owner and fee_key_hash must not be zero");
+        anyhow::ensure!(self.block_ms > 0, "block_ms must be at least 1");
+        anyhow::ensure!(self.chain_id <= i64::MAX as u64, "chain_id is too large");
+        Ok(())
+    }
+
+    pub(crate) const fn geometry(&self) -> Geometry {
+        Geometry::new(self.depth)
+    }
+
+    /// The operator's own (owner, key hash).
+    ///
+    /// # Panics
+    /// Unless [`Config::check`] passes.
+    pub(crate) fn operator(&self) -> Pair {
+        let key_hash = field_from_bytes(&self.fee_key_hash.0).expect("the configuration was checked");
+        Pair { owner: self.fee_owner, key_hash }
+    }
+
+    /// The account that fees go to.
+    pub const FEE_ACCOUNT: AccountId = AccountId::FIRST;
+
+    pub(crate) const fn block_time(&self) -> Duration {
+        Duration::from_millis(self.block_ms)
+    }
+
+    pub(crate) const fn batch_timeout(&self) -> Duration {
+        Duration::from_millis(self.batch_timeout_ms)
+    }
+
+    pub(crate) const fn l1_wait(&self) -> Duration {
+        Duration::from_millis(self.l1_wait_ms)
+    }
+
+    pub(crate) fn minimum_fee(&self, token: TokenId) -> MinimumFee {
+        let free = MinimumFee { token, transfer: Units(0), transfer_new: Units(0), withdraw: Units(0) };
+        self.minimum_fees.iter().find(|f| f.token == token).cloned().unwrap_or(free)
+    }
+}

@@ -1,0 +1,88 @@
+//! The block that is being filled.
+
+use crate::block::{AccountRow, BalanceRow, BatchRow, BlockRecord, L1Row, TransactionRow, UndoRow};
+use crate::state::{State, Write};
+use crate::types::{BatchNumber, BlockNumber};
+use sheaf_core::transaction::Pair;
+use sheaf_core::types::{AccountId, FIRST_BALANCE_WORD, TokenId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the next block has so far. Accounts and balances are looked up when it is finished.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) number: BlockNumber,
+    pub(crate) transactions: Vec<TransactionRow>,
+    pub(crate) l1: Vec<L1Row>,
+    pub(crate) retired: Vec<Pair>,
+    batches: BTreeMap<BatchNumber, BatchRow>,
+    accounts: BTreeSet<u32>,
+    balances: BTreeSet<(u32, u8)>,
+    undo: Vec<UndoRow>,
+}
+
+impl Draft {
+    pub(crate) const fn new(number: BlockNumber) -> Self {
+        Self {
+            number,
+            transactions: Vec::new(),
+            l1: Vec::new(),
+            retired: Vec::new(),
+            batches: BTreeMap::new(),
+            accounts: BTreeSet::new(),
+            balances: BTreeSet::new(),
+            undo: Vec::new(),
+        }
+    }
+
+    /// Whether there is nothing to make durable.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// Operations in it.
+    pub(crate) const fn operations(&self) -> usize {
+        self.transactions.len() + self.l1.len()
+    }
+
+    /// Notes how a batch stands now.
+    pub(crate) fn batch(&mut self, row: BatchRow) {
+        self.batches.insert(row.number, row);
+    }
+
+    /// Notes that `(account, word)` changed.
+    pub(crate) fn touch(&mut self, (account, word): (u32, u32)) {
+        if word < FIRST_BALANCE_WORD {
+            self.accounts.insert(account);
+        } else {
+            self.balances.insert((account, (word - FIRST_BALANCE_WORD) as u8));
+        }
+    }
+
+    /// Notes what a word was before the batch.
+    pub(crate) fn undo(&mut self, batch: BatchNumber, write: &Write) {
+        self.undo.push(UndoRow { batch, address: write.address, old: write.old });
+    }
+
+    /// The finished block; `state` is the one after it.
+    pub(crate) fn finish(self, state: &State) -> BlockRecord {
+        let id = |index| AccountId::new(index).expect("touched accounts are in range");
+        let account = |index: &u32| {
+            let account = state.account(id(*index));
+            AccountRow { id: id(*index), key_hash: account.key_hash, owner: account.owner, nonce: account.nonce }
+        };
+        let balance = |(index, token): &(u32, u8)| {
+            let token = TokenId::new(*token).expect("touched tokens are in range");
+            BalanceRow { account: id(*index), token, amount: state.account(id(*index)).balance(token) }
+        };
+        BlockRecord {
+            number: self.number,
+            batches: self.batches.into_values().collect(),
+            accounts: self.accounts.iter().map(account).collect(),
+            balances: self.balances.iter().map(balance).collect(),
+            transactions: self.transactions,
+            l1: self.l1,
+            retired: self.retired,
+            undo: self.undo,
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What settlement has read from L1.
+
+use super::{StoreError, decode};
+use crate::engine::{BadEntry, L1Entry};
+use sheaf_core::geometry::Geometry;
+use sheaf_core::types::TokenId;
+use sqlx::{PgConnection, PgPool};
+use std::collections::BTreeSet;
+
+/// Entries of the queue that are confirmed, in order from `next`, without gaps, `limit` at most.
+///
+/// # Errors
+/// [`StoreError::Damaged`] for an entry that the contract can't have taken.
+pub(crate) async fn confirmed_entries(pool: &PgPool, geometry: Geometry, next: u64, limit: usize) -> Result<Vec<L1Entry>, StoreError> {
+    let query = "SELECT index, preimage FROM l1_operations WHERE index >= $1 AND confirmed AND batch IS NULL ORDER BY index LIMIT $2";
+    let rows = sqlx::query(query).bind(next.cast_signed()).bind(limit as i64).fetch_all(pool).await?;
+    let mut entries = Vec::with_capacity(rows.len());
+    for (expected, row) in (next..).zip(rows) {
+        let index = decode::unsigned(&row, "index")?;
+        if index != expected {
+            // An earlier one is not confirmed yet.
+            break;
+        }
+        let entry = L1Entry::read(index, decode::bytes(&row, "preimage")?, geometry);
+        entries.push(entry.map_err(|error: BadEntry| StoreError::Damaged(error.to_string()))?);
+    }
+    Ok(entries)
+}
+
+/// The tokens that transactions may name.
+pub(crate) async fn listed_tokens(connection: &mut PgConnection) -> Result<BTreeSet<TokenId>, StoreError> {
+    let rows = sqlx::query("SELECT id FROM tokens").fetch_all(connection).await?;
+    rows.iter().map(|row| decode::token(row, "id")).collect()
+}

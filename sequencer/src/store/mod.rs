@@ -1,0 +1,99 @@
+//! The database: all that the sequencer reads and writes, and what the prover needs of it.
+
+mod block;
+mod build;
+mod chain;
+mod decode;
+mod l1;
+mod load;
+mod rejections;
+
+pub use build::load_witness;
+pub(crate) use block::commit_block;
+pub(crate) use build::{BuildInput, next_unbuilt, store_built};
+pub(crate) use chain::{Identity, begin_epoch, current_epoch, take_writer_lock};
+pub(crate) use l1::{confirmed_entries, listed_tokens};
+pub(crate) use load::{last_built, load_base_words, load_resume};
+pub use load::load_words;
+pub(crate) use rejections::write_rejections;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use std::time::Duration;
+
+/// What can go wrong with the database.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused or can't be reached.
+    #[error(transparent)]
+    Sql(#[from] sqlx::Error),
+    /// The migrations can't be run.
+    #[error(transparent)]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// What is stored can't be right.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+    /// Another sequencer has taken over, or runs already.
+    #[error("another sequencer runs on this database")]
+    Fenced,
+    /// The database belongs to another chain or was made with other settings.
+    #[error("the database belongs to another chain: {0}")]
+    OtherChain(String),
+    /// The server may lose what it acknowledged.
+    #[error("the database server runs with {0} = off and may lose what it acknowledged: switch it on")]
+    Unsafe(&'static str),
+}
+
+impl StoreError {
+    /// Whether the same may succeed later: a connection that broke, a server that restarts, a commit that is in doubt.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Sql(sqlx::Error::Database(error)) => {
+                let code = error.code().unwrap_or_default().into_owned();
+                // Connection, rollback, resources, operator intervention, system; and a block number that exists: an
+                // earlier attempt, whose commit was in doubt, was still on its way.
+                let class = ["08", "25", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class));
+                class || error.constraint() == Some("blocks_pkey")
+            }
+            Self::Sql(error) => matches!(
+                error,
+                sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed
+            ),
+            _ => false,
+        }
+    }
+}
+
+/// Opens a pool of connections to `url`.
+///
+/// # Errors
+/// [`StoreError::Sql`] if the server can't be reached.
+pub async fn connect(url: &str) -> Result<PgPool, StoreError> {
+    let options = PgPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(5));
+    Ok(options.connect_with(connect_options(url)?).await?)
+}
+
+pub(crate) fn connect_options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    Ok(url.parse::<PgConnectOptions>()?.application_name("sheaf"))
+}
+
+/// Brings the schema up to date. Safe to call from several processes at once.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
+    Ok(sqlx::migrate!("../migrations").run(pool).await?)
+}
+
+/// Checks that what the server acknowledges survives a power cut.
+///
+/// # Errors
+/// [`StoreError::Unsafe`], naming the setting.
+pub async fn check_durability(pool: &PgPool) -> Result<(), StoreError> {
+    for name in ["fsync", "full_page_writes", "synchronous_commit"] {
+        let value: String = sqlx::query_scalar("SELECT current_setting($1)").bind(name).fetch_one(pool).await?;
+        if value == "off" {
+            return Err(StoreError::Unsafe(name));
+        }
+    }
+    Ok(())
+}
