@@ -7,7 +7,7 @@ pragma solidity 0.8.37;
 
 /// @dev Development keys (transcript hash 0) on a chain that is not a local test chain.
 error DevelopmentKeys(uint256 chainId);
-/// @dev There must be 1 to 58 shapes.
+/// @dev There must be 1 to 16 shapes.
 error ShapeCountOutOfRange(uint256 count);
 error ShapeWithoutSlots(uint256 shape);
 /// @dev The point at infinity stands in a verifying key.

@@ -59,8 +59,8 @@ library Groth16 {
     uint256 private constant IC_WORD = 24;
     uint256 private constant SLOTS_WORD = 32;
 
-    /// @dev As many as fit in a contract's code (EIP-170).
-    uint256 private constant MAX_SHAPES = 58;
+    /// @dev What a deploying transaction's gas has room for (EIP-7825).
+    uint256 private constant MAX_SHAPES = 16;
 
     uint256 private constant EC_ADD = 6;
     uint256 private constant EC_MUL = 7;

@@ -72,8 +72,8 @@ fn a_key_point_off_its_curve_or_range_is_refused() {
 #[test]
 fn other_bad_arguments_are_refused() {
     refused::<Sheaf::ShapeCountOutOfRange>(|arguments| arguments.shapes.clear());
-    refused::<Sheaf::ShapeCountOutOfRange>(|arguments| arguments.shapes = vec![arguments.shapes[0].clone(); 59]);
-    deploy(TEST_CHAIN_ID, |arguments| arguments.shapes = vec![arguments.shapes[0].clone(); 58]).1.unwrap();
+    refused::<Sheaf::ShapeCountOutOfRange>(|arguments| arguments.shapes = vec![arguments.shapes[0].clone(); 17]);
+    deploy(TEST_CHAIN_ID, |arguments| arguments.shapes = vec![arguments.shapes[0].clone(); 16]).1.unwrap();
     refused::<Sheaf::ShapeWithoutSlots>(|arguments| arguments.shapes[1].slots = 0);
     refused::<Sheaf::RootOutOfField>(|arguments| arguments.genesis_root = modulus());
     refused::<Sheaf::AddressZero>(|arguments| arguments.admin = Address::ZERO);

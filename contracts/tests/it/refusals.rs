@@ -24,6 +24,18 @@ fn l2_batch(rollup: &mut Rollup) -> Sheaf::Batch {
 }
 
 #[test]
+fn proofs_made_for_forged_batches_would_hold() {
+    // The premise of the tests below: an honest batch that is proven in their way is accepted.
+    let mut rollup = Rollup::new();
+    let operations = [transfer(1), transfer_new(2)];
+    let mut batch = rollup.batch(&operations);
+    batch.proof = Default::default();
+    let padded = [operations[0].words(), operations[1].words(), padding()];
+    rollup.reprove(&mut batch, &padded);
+    rollup.submit(&batch).unwrap();
+}
+
+#[test]
 fn an_unknown_shape_is_refused_even_with_the_proof_that_zeros_accept() {
     let mut rollup = Rollup::new();
     let key = rollup.simulator.key();
