@@ -10,7 +10,7 @@ help:
 	@echo 'make demo    play the whole path on private services; make demo ARGS="--json out.json" passes arguments on'
 	@echo 'make test    everything that has to hold'
 	@echo 'make up      the same services as the demo, left running until Ctrl-C'
-	@echo 'make golden  write the golden file of constraint counts and key hashes anew'
+	@echo 'make golden  write the golden files (constraint counts, key hashes, gas) anew'
 
 demo:
 	@./scripts/sheaf.sh demo $(ARGS)
@@ -22,7 +22,7 @@ test:
 	@./scripts/test.sh
 
 golden:
-	@./scripts/sheaf.sh keys golden $(ARGS)
+	@./scripts/golden.sh
 
 bootstrap:
 	@./scripts/bootstrap.sh

@@ -50,6 +50,11 @@ if [ -z "${HOME:-}" ] || ! [ -w "${HOME:-}" ]; then
     [ -n "$HOME" ] && [ -w "$HOME" ] || { HOME=$SHEAF_HOME/home; mkdir -p "$HOME"; }
 fi
 export HOME
+# Node trusts its own list of authorities only; where a proxy re-signs what is downloaded, the system's list has its authority.
+system_authorities=/etc/ssl/certs/ca-certificates.crt
+if [ -z "${NODE_EXTRA_CA_CERTS:-}" ] && [ -r "$system_authorities" ]; then
+    export NODE_EXTRA_CA_CERTS="$system_authorities"
+fi
 
 find_rust() {
     if ! command -v cargo >/dev/null 2>&1; then

@@ -23,6 +23,7 @@ find_node
 step "Formatting" cargo fmt --all --check
 step "Hashes and signatures agree with the JavaScript packages" npm run --silent --prefix core/tests/vectors check
 step "Contract artifacts are what the sources compile to" npm run --silent --prefix contracts check
+step "The independent verifier says yes and no" node --test scripts/
 step "Build" cargo test --locked --workspace --no-run
 step "Tests" cargo test --locked --workspace
 step "Lints" cargo clippy --locked --workspace --all-targets -- -D warnings
