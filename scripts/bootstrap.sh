@@ -26,7 +26,7 @@ install_packages() {
     fi
     note "installing Debian packages: $*"
     export DEBIAN_FRONTEND=noninteractive
-    quietly "apt-get update" $as_root apt-get -o DPkg::Lock::Timeout=120 update
+    quietly "apt-get update" $as_root apt-get -o DPkg::Lock::Timeout=120 update || note "some package lists are old; trying anyway"
     quietly "apt-get install $*" $as_root env DEBIAN_FRONTEND=noninteractive \
         apt-get -o DPkg::Lock::Timeout=120 install -y --no-install-recommends "$@"
 }

@@ -25,26 +25,20 @@ pub(super) struct Programs {
 impl Programs {
     /// Finds programs that can work on `data`, of the same major version when it has been initialised before.
     pub(super) fn find(data: &Path) -> Result<Self> {
-        let wanted = std::fs::read_to_string(data.join("PG_VERSION")).ok();
-        let wanted = wanted.as_deref().map(str::trim);
-        let mut found = candidates().into_iter().filter(|dir| dir.join("postgres").is_file() && dir.join("initdb").is_file());
-        let folder = match wanted {
-            None => found.next().ok_or(MISSING)?,
-            Some(version) => {
-                let mut newest = None;
-                let same = found
-                    .find(|dir| major_version(dir).as_deref() == Some(version) || (newest.get_or_insert(dir.clone()), false).1);
-                same.ok_or_else(|| match newest {
-                    None => MISSING,
-                    Some(_) => Error::DataDirectory {
-                        path: data.to_owned(),
-                        reason: format!(
-                            "made by Postgres {version}, which is not installed any more; install it or remove the directory"
-                        ),
-                    },
-                })?
+        let complete = |folder: &PathBuf| folder.join("postgres").is_file() && folder.join("initdb").is_file();
+        let mut found: Vec<PathBuf> = candidates().into_iter().filter(complete).collect();
+        if found.is_empty() {
+            return Err(MISSING);
+        }
+        if let Ok(version) = std::fs::read_to_string(data.join("PG_VERSION")) {
+            let version = version.trim();
+            found.retain(|folder| major_version(folder).as_deref() == Some(version));
+            if found.is_empty() {
+                let reason = format!("made by Postgres {version}, which is not installed: install it, or remove the directory");
+                return Err(Error::DataDirectory { path: data.to_owned(), reason });
             }
-        };
+        }
+        let folder = found.swap_remove(0);
         let as_root = std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0);
         Ok(Self { folder, as_root })
     }

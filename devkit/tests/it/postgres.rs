@@ -85,3 +85,23 @@ async fn a_data_directory_keeps_its_own_database_in_a_given_server() {
     assert_eq!(server.own_database(&one).expect("exists"), url);
     assert_eq!(count(&url).await, 1000);
 }
+
+#[test]
+fn data_of_a_version_that_is_not_installed_is_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(dir.path().join("data")).expect("created");
+    std::fs::write(dir.path().join("data/PG_VERSION"), "9\n").expect("written");
+    let error = Cluster::start(dir.path(), ClusterOptions::default()).expect_err("refused").to_string();
+    assert!(error.contains("made by Postgres 9, which is not installed"), "{error}");
+}
+
+/// As root the server runs as another user, who may not enter this directory by its path.
+#[tokio::test]
+async fn a_directory_below_a_private_one_will_do() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let private = dir.path().join("private");
+    sheaf_devkit::paths::create(&private).expect("created");
+    let cluster = start(&private.join("server"));
+    fill(&cluster.url("postgres")).await;
+    assert_eq!(count(&cluster.url("postgres")).await, 1000);
+}
