@@ -1,0 +1,109 @@
+//! What the operator sets.
+
+use alloy::primitives::Address;
+use alloy::signers::local::PrivateKeySigner;
+use anyhow::Context as _;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// Configuration of settlement.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The Postgres database, a `postgres://` URL.
+    pub database_url: String,
+    /// JSON-RPC of an L1 node.
+    pub rpc_url: String,
+    /// Chain id of L1.
+    pub chain_id: u64,
+    /// The contract on L1.
+    pub contract: Address,
+    /// The block in which the contract was deployed, or one before.
+    #[serde(default)]
+    pub start_block: u64,
+    /// How many blocks must follow a block before it counts.
+    #[serde(default = "defaults::confirmations")]
+    pub confirmations: u64,
+    /// How often L1 is looked at, milliseconds.
+    #[serde(default = "defaults::poll_ms")]
+    pub poll_ms: u64,
+    /// Blocks whose events are asked for at once.
+    #[serde(default = "defaults::log_range")]
+    pub log_range: u64,
+    /// Only reads L1: submits and credits nothing.
+    #[serde(default)]
+    pub watch_only: bool,
+    /// File with the operator's private key, 64 hex digits; it submits batches and nothing else.
+    #[serde(default)]
+    pub operator_key_file: Option<PathBuf>,
+    /// File with another private key, which pays for crediting withdrawals.
+    #[serde(default)]
+    pub creditor_key_file: Option<PathBuf>,
+    /// The most that is offered for gas, gwei.
+    #[serde(default = "defaults::fee_cap_gwei")]
+    pub fee_cap_gwei: u64,
+    /// How long a transaction may wait before it is sent again with a higher fee, seconds.
+    #[serde(default = "defaults::stuck_seconds")]
+    pub stuck_seconds: u64,
+    /// Withdrawals that are credited with one call.
+    #[serde(default = "defaults::credit_chunk")]
+    pub credit_chunk: usize,
+}
+
+mod defaults {
+    pub(super) const fn confirmations() -> u64 {
+        12
+    }
+    pub(super) const fn poll_ms() -> u64 {
+        1_000
+    }
+    pub(super) const fn log_range() -> u64 {
+        1_000
+    }
+    pub(super) const fn fee_cap_gwei() -> u64 {
+        300
+    }
+    pub(super) const fn stuck_seconds() -> u64 {
+        60
+    }
+    pub(super) const fn credit_chunk() -> usize {
+        100
+    }
+}
+
+impl Config {
+    /// Checks what the types don't.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
+    pub fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(self.poll_ms > 0, "poll_ms must be at least 1");
+        anyhow::ensure!(self.log_range > 0, "log_range must be at least 1");
+        anyhow::ensure!(self.credit_chunk > 0, "credit_chunk must be at least 1");
+        anyhow::ensure!(self.fee_cap_gwei > 0, "fee_cap_gwei must be at least 1");
+        anyhow::ensure!(i64::try_from(self.chain_id).is_ok(), "chain_id is too large");
+        let keys = self.operator_key_file.is_some() && self.creditor_key_file.is_some();
+        anyhow::ensure!(self.watch_only || keys, "operator_key_file and creditor_key_file are needed unless watch_only is set");
+        Ok(())
+    }
+
+    pub(crate) const fn poll(&self) -> Duration {
+        Duration::from_millis(self.poll_ms)
+    }
+}
+
+/// Reads a private key from a file of 64 hex digits, with or without `0x`.
+///
+/// # Errors
+/// If the file can't be read or holds something else. The message never shows the content.
+pub fn read_key(path: &Path) -> anyhow::Result<PrivateKeySigner> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let shown = path.display();
+    let text = Zeroizing::new(std::fs::read_to_string(path).with_context(|| format!("reading the private key {shown}"))?);
+    if std::fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
+        tracing::warn!(path = %shown, "others may read this private key: set its mode to 600");
+    }
+    text.trim().parse().map_err(|_| anyhow::anyhow!("{shown} is no private key: 64 hex digits are expected"))
+}

@@ -1,0 +1,70 @@
+//! Submits proven batches, one after the other.
+//!
+//! What is next is read from the contract each time, never remembered: a crash at any step, or a reorg that throws a
+//! submission out, leads to the same bytes being sent again, and a batch that is accepted is not sent twice.
+
+use crate::Result;
+use crate::error::Error;
+use crate::l1::L1;
+use crate::repeat::{Next, Step};
+use crate::sender::Sender;
+use crate::store::batches::{self, Waiting};
+use alloy::sol_types::SolCall;
+use sheaf_contracts::Sheaf;
+use sqlx::postgres::PgPool;
+
+/// The kind of its transactions in the database.
+pub const KIND: &str = "submit";
+
+/// Submits proven batches.
+pub struct Submitter {
+    pool: PgPool,
+    l1: L1,
+    sender: Sender,
+    /// The parked batch that was reported.
+    reported: Option<u64>,
+}
+
+impl Submitter {
+    /// Sets a submitter up; its sender has the operator's key.
+    pub const fn new(pool: PgPool, l1: L1, sender: Sender) -> Self {
+        Self { pool, l1, sender, reported: None }
+    }
+
+    /// Submits the next batch if it is proven.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn submit_next(&mut self) -> Result<Next> {
+        let progress = self.l1.progress().await?;
+        let number = progress.batch + 1;
+        let batch = match batches::waiting(&self.pool, number).await? {
+            Waiting::NotProven => return Ok(Next::Wait),
+            Waiting::Parked { reason } => {
+                self.report(number, &reason);
+                return Ok(Next::Wait);
+            }
+            Waiting::Proven(batch) => *batch,
+        };
+        if batch.oldRoot != progress.root {
+            return Err(Error::RootDiffers { batch: number, ours: batch.oldRoot.into(), contract: progress.root.into() });
+        }
+        self.sender.send(number, Sheaf::submitCall { batch }.abi_encode().into()).await?;
+        Ok(Next::Again)
+    }
+
+    fn report(&mut self, number: u64, reason: &str) {
+        if self.reported != Some(number) {
+            tracing::error!(batch = number, reason, "nothing more can be submitted: the proof of this batch is parked");
+            self.reported = Some(number);
+        }
+    }
+}
+
+impl Step for Submitter {
+    const NAME: &'static str = "submitter";
+
+    async fn step(&mut self) -> Result<Next> {
+        self.submit_next().await
+    }
+}
