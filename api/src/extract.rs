@@ -1,0 +1,60 @@
+//! axum's extractors with our errors: nothing that axum rejects reaches a client as bare text.
+
+use crate::error::ApiError;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+use crate::state::AppState;
+
+/// Path parameters.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Arc<AppState>> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<AppState>) -> Result<Self, ApiError> {
+        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        path.map(|path| Self(path.0)).map_err(|error| ApiError::new("malformed_request", error.body_text()))
+    }
+}
+
+/// Query parameters; unknown ones are for `T` to refuse.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<AppState>> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<AppState>) -> Result<Self, ApiError> {
+        let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
+        query.map(|query| Self(query.0)).map_err(|error| ApiError::new("malformed_request", error.body_text()))
+    }
+}
+
+/// The whole body, at most as long as the configuration allows.
+pub(crate) struct Body(pub(crate) Bytes);
+
+impl FromRequest<Arc<AppState>> for Body {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &Arc<AppState>) -> Result<Self, ApiError> {
+        let limit = state.config.max_body_bytes;
+        let too_large = || ApiError::new("body_too_large", format!("a request's body has at most {limit} bytes"));
+        // Refused by what it announces, before it is read; the limit on the router counts what comes.
+        let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        if announced.is_some_and(|length: usize| length > limit) {
+            return Err(too_large());
+        }
+        Bytes::from_request(request, state).await.map(Self).map_err(|error: BytesRejection| {
+            if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                too_large()
+            } else {
+                ApiError::new("malformed_request", "the body could not be read")
+            }
+        })
+    }
+}

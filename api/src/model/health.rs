@@ -1,0 +1,62 @@
+//! Whether all is well.
+
+use serde::{Deserialize, Serialize};
+
+/// Answer of `GET /v1/health`; its HTTP status is 200 if `ready`, else 503.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Whether transactions are taken.
+    pub ready: bool,
+    /// The database.
+    pub database: Database,
+    /// The sequencer.
+    pub sequencer: Sequencer,
+    /// How L1 is seen; absent while the database is away or L1 was never read.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub l1: Option<L1Health>,
+    /// Batches that are not settled.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub waiting: Option<Waiting>,
+}
+
+/// The database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Database {
+    /// Whether it answers.
+    pub ready: bool,
+}
+
+/// The sequencer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sequencer {
+    /// Whether it takes transactions.
+    pub ready: bool,
+    /// Transactions that wait to be executed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pending: Option<u64>,
+}
+
+/// How L1 is seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct L1Health {
+    /// The last block that was seen.
+    pub head: u64,
+    /// The last block whose queue entries are taken.
+    pub confirmed: u64,
+    /// Seconds since L1 was last read.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub age_seconds: Option<u64>,
+}
+
+/// Batches that are not settled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Wait for their proof.
+    pub sealed: u64,
+    /// Wait for L1.
+    pub proven: u64,
+    /// Proofs that were given up and need an operator.
+    pub parked: u64,
+    /// Age of the oldest, in seconds since it was sealed.
+    pub oldest_seconds: Option<u64>,
+}

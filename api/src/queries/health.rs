@@ -1,0 +1,29 @@
+//! How far the other processes have come.
+
+use super::unsigned;
+use crate::error::ApiError;
+use crate::model::{L1Health, Waiting};
+use sqlx::PgPool;
+
+pub(crate) async fn l1_health(pool: &PgPool) -> Result<Option<L1Health>, ApiError> {
+    let row: Option<(i64, i64)> = sqlx::query_as("SELECT head, confirmed FROM l1_cursor").fetch_optional(pool).await?;
+    row.map(|(head, confirmed)| Ok(L1Health { head: unsigned(head)?, confirmed: unsigned(confirmed)?, age_seconds: None }))
+        .transpose()
+}
+
+pub(crate) async fn waiting(pool: &PgPool) -> Result<Waiting, ApiError> {
+    let (sealed, proven, parked, oldest): (i64, i64, i64, Option<i64>) = sqlx::query_as(
+        "SELECT count(*) FILTER (WHERE b.status = 'sealed'), count(*) FILTER (WHERE b.status = 'proven'),
+                (SELECT count(*) FROM proof_jobs WHERE status = 'parked'),
+                extract(epoch FROM now() - min(b.sealed_at))::bigint
+         FROM batches b WHERE b.status IN ('sealed', 'proven')",
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(Waiting {
+        sealed: unsigned(sealed)?,
+        proven: unsigned(proven)?,
+        parked: unsigned(parked)?,
+        oldest_seconds: oldest.map(unsigned).transpose()?,
+    })
+}
