@@ -1,3 +1,19 @@
-//! What a batch means, as constraints.
+//! What a batch means, as constraints, and proofs of it.
+//!
+//! ```text
+//!  BatchWitness ──▶ witness::Private ──▶ batch ─┬─ Mode::Setup ───▶ rows ──▶ keys
+//!  (sheaf_core)     (bare numbers)              ├─ Mode::Check ───▶ which group fails
+//!                                               └─ Mode::Witness ─▶ assignment ──▶ prove
+//!  batch: slot (gadgets::eddsa, poseidon) + memory + tree (gadgets::h4) + commitment (gadgets::sponge)
+//! ```
+//!
+//! Start at [`batch`](batch::batch); the rules themselves are in `slot`, the twin of [`sheaf_core::slot`].
+
+pub mod batch;
 pub mod gadgets;
+mod memory;
+mod operation;
 pub mod r1cs;
+mod slot;
+mod tree;
+pub mod witness;

@@ -1,4 +1,8 @@
 //! The crate's integration tests, one binary.
 
+mod batches;
+mod gadgets_eddsa;
 mod gadgets_hash;
+mod harness;
 mod mutation;
+mod world;
