@@ -5,6 +5,9 @@ use ark_ff::One;
 use sheaf_circuits::r1cs::{Builder, Row, Var};
 use std::collections::BTreeMap;
 
+/// What [`survivors`] answers when all is bound.
+pub(crate) const NONE: [usize; 0] = [];
+
 /// Changes every private variable but the first `free` ones, one at a time, and returns the numbers of those whose change
 /// breaks no row. A row is looked at for each variable in it, so this takes as long as checking all rows a few times.
 pub(crate) fn survivors(b: &mut Builder, free: usize) -> Vec<usize> {
