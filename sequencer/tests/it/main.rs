@@ -1,0 +1,4 @@
+//! The sequencer on a real Postgres.
+
+mod basics;
+mod support;
