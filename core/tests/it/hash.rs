@@ -98,11 +98,8 @@ fn sponge_absorbs_as_specified() {
         assert_eq!(state[15], sponge_tag(length));
         let blocks = length.div_ceil(SPONGE_RATE).max(1);
         for block in 0..blocks {
-            for i in 0..SPONGE_RATE {
-                if let Some(element) = input.get(block * SPONGE_RATE + i) {
-                    state[i] += element;
-                }
-            }
+            let absorbed = input.iter().skip(block * SPONGE_RATE).take(SPONGE_RATE);
+            state.iter_mut().zip(absorbed).for_each(|(word, element)| *word += element);
             state = permute(&WIDTH_16, state);
         }
         assert_eq!(sponge(&input), state[0], "length {length}");

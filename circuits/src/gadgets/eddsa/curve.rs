@@ -187,7 +187,7 @@ fn third_u(b: &mut Builder, slope: &Num, first: &Num, second: &Num) -> Num {
 mod tests {
     use super::*;
     use crate::r1cs::Mode;
-    use ark_ec::{AffineRepr, CurveGroup};
+    use ark_ec::CurveGroup;
     use ark_ff::Zero;
     use sheaf_core::eddsa::{Point, Scalar, base8};
 

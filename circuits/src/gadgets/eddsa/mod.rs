@@ -6,13 +6,21 @@
 //!  S ──▶ S·B8 ───────────────────────────────────────────────────┴──▶ S·B8 = R8 + h·Q
 //! ```
 //!
-//! Checks, by their groups: `key_on_curve`, `nonce_point_on_curve`, `key_small_order`, `challenge`, `challenge_multiple`,
-//! `challenge_canonical`, `signature_scalar`, `signature_equation`.
+//! | group | rows | what it checks |
+//! | --- | --- | --- |
+//! | `challenge` | 325 | the message is masked; `h = Poseidon(R8x, R8y, Ax, Ay, M)` |
+//! | `nonce_point_on_curve` | 3 | `R8` |
+//! | `key_on_curve` | 3 | `A` |
+//! | `key_small_order` | 14 | `Q = 8·A`, not the identity |
+//! | `challenge_multiple` | 1,568 | `h·Q` |
+//! | `challenge_canonical` | 63 | `h` is the integer below `p` |
+//! | `signature_scalar` | 502 | `S·B8`, in two parts |
+//! | `signature_equation` | 12 | the parts' sum is `R8 + h·Q` |
 //!
 //! **The same signatures as natively.** `A` and `R8` are on the curve by their own rows. `Q = 8·A` is then in the subgroup of
 //! order `l`, and as that is prime and `x(Q)` is not 0, its order is `l`: a point with `x = 0` is the identity or has order
-//! 2, and of these only the identity is in the subgroup. `h` is the integer below `p`, see [`variable_base`]; which `S` the
-//! circuit knows makes no difference, see [`fixed_base`]. Both incomplete multiplications are argued there to have no
+//! 2, and of these only the identity is in the subgroup. `h` is the integer below `p`, see `variable_base`; which `S` the
+//! circuit knows makes no difference, see `fixed_base`. Both incomplete multiplications are argued there to have no
 //! exceptional case for any `h` and any `S`, 0 included; the last additions, which the identity can enter,
 //! are complete Edwards ones. The equation has no cofactor: `S·B8` and `h·Q` are in the subgroup, so `R8` with a part
 //! of small order fails, as natively.
