@@ -145,6 +145,8 @@ CREATE INDEX l1_operations_tx ON l1_operations (tx_hash);
 CREATE TABLE l1_cursor (
     singleton       BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (singleton),
     head            BIGINT NOT NULL,
+    -- When the head last moved, so that a silent L1 node is noticed.
+    head_at         TIMESTAMPTZ NOT NULL DEFAULT now(),
     confirmed       BIGINT NOT NULL,
     confirmed_hash  BYTEA NOT NULL
 );

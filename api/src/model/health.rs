@@ -43,9 +43,8 @@ pub struct L1Health {
     pub head: u64,
     /// The last block whose queue entries are taken.
     pub confirmed: u64,
-    /// Seconds since L1 was last read.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub age_seconds: Option<u64>,
+    /// Seconds since a new block was last seen.
+    pub head_age_seconds: u64,
 }
 
 /// Batches that are not settled.

@@ -6,9 +6,12 @@ use crate::model::{L1Health, Waiting};
 use sqlx::PgPool;
 
 pub(crate) async fn l1_health(pool: &PgPool) -> Result<Option<L1Health>, ApiError> {
-    let row: Option<(i64, i64)> = sqlx::query_as("SELECT head, confirmed FROM l1_cursor").fetch_optional(pool).await?;
-    row.map(|(head, confirmed)| Ok(L1Health { head: unsigned(head)?, confirmed: unsigned(confirmed)?, age_seconds: None }))
-        .transpose()
+    let query = "SELECT head, confirmed, greatest(extract(epoch FROM now() - head_at), 0)::bigint FROM l1_cursor";
+    let row: Option<(i64, i64, i64)> = sqlx::query_as(query).fetch_optional(pool).await?;
+    let health = |(head, confirmed, age): (i64, i64, i64)| {
+        Ok(L1Health { head: unsigned(head)?, confirmed: unsigned(confirmed)?, head_age_seconds: unsigned(age)? })
+    };
+    row.map(health).transpose()
 }
 
 pub(crate) async fn waiting(pool: &PgPool) -> Result<Waiting, ApiError> {

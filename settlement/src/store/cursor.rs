@@ -36,7 +36,8 @@ pub async fn read(pool: &PgPool) -> Result<Option<Cursor>> {
 pub async fn advance(transaction: &mut Transaction<'_, Postgres>, from: &Cursor, to: &Cursor) -> Result<bool> {
     const WRITE: &str = "
         INSERT INTO l1_cursor (head, confirmed, confirmed_hash) VALUES ($1, $2, $3)
-        ON CONFLICT (singleton) DO UPDATE SET head = $1, confirmed = $2, confirmed_hash = $3
+        ON CONFLICT (singleton) DO UPDATE SET head = $1, confirmed = $2, confirmed_hash = $3,
+            head_at = CASE WHEN l1_cursor.head = $1 THEN l1_cursor.head_at ELSE now() END
         WHERE l1_cursor.confirmed = $4 AND l1_cursor.confirmed_hash = $5";
     let done = sqlx::query(WRITE)
         .bind(to.head as i64)
