@@ -4,7 +4,7 @@ use crate::block::TransactionHash;
 use crate::driver::{Reply, Submission};
 use crate::engine::Verified;
 use crate::error::Refusal;
-use crate::mempool::{Mempool, Place};
+use crate::mempool::Mempool;
 use alloy_primitives::hex;
 use serde_json::Value;
 use sheaf_core::F;
@@ -40,7 +40,7 @@ pub(crate) struct Gate {
     pub(crate) threads: usize,
 }
 
-type Checked = Result<(Verified, Place), (Option<TransactionHash>, Refusal)>;
+type Checked = Result<Verified, (Option<TransactionHash>, Refusal)>;
 
 impl Gate {
     /// Sends transactions to the engine in the order given; what can't be sent is refused.
@@ -51,20 +51,26 @@ impl Gate {
         };
         let mut intakes = Vec::with_capacity(count);
         for checked in self.check_all(transactions).await {
-            let intake = match checked {
-                Ok((verified, place)) => {
-                    let (reply, receiver) = oneshot::channel();
-                    let hash = Some(verified.hash);
-                    // The pool has fewer places than the channel.
-                    let sent = self.submissions.send(Submission { verified, wait, reply, place }).await;
-                    let fate = if sent.is_ok() { Fate::Submitted(receiver) } else { Fate::Refused(Refusal::NotReady) };
-                    Intake { hash, fate }
-                }
+            // In order, so that a pool that gets full refuses the last ones of a sender, not the first.
+            intakes.push(match checked {
+                Ok(verified) => self.send(verified, wait).await,
                 Err((hash, refusal)) => Intake { hash, fate: Fate::Refused(refusal) },
-            };
-            intakes.push(intake);
+            });
         }
         intakes
+    }
+
+    async fn send(&self, verified: Verified, wait: bool) -> Intake {
+        let hash = Some(verified.hash);
+        let place = match self.pool.enter(verified.transaction.payload.from, verified.signed.key_hash, verified.hash) {
+            Ok(place) => place,
+            Err(refusal) => return Intake { hash, fate: Fate::Refused(refusal) },
+        };
+        let (reply, receiver) = oneshot::channel();
+        // The pool has no more places than the channel.
+        let sent = self.submissions.send(Submission { verified, wait, reply, place }).await;
+        let fate = if sent.is_ok() { Fate::Submitted(receiver) } else { Fate::Refused(Refusal::NotReady) };
+        Intake { hash, fate }
     }
 
     async fn check_all(&self, transactions: Vec<Value>) -> Vec<Checked> {
@@ -84,10 +90,8 @@ impl Gate {
 
     fn check(&self, value: Value) -> Checked {
         let (hash, transaction) = self.read(value).map_err(|refusal| (None, refusal))?;
-        let refused = |refusal| (Some(hash), refusal);
-        let signed = transaction.verify(self.domain).map_err(|_| refused(Refusal::InvalidSignature))?;
-        let place = self.pool.enter(transaction.payload.from, signed.key_hash, hash).map_err(refused)?;
-        Ok((Verified { transaction, hash, signed }, place))
+        let signed = transaction.verify(self.domain).map_err(|_| (Some(hash), Refusal::InvalidSignature))?;
+        Ok(Verified { transaction, hash, signed })
     }
 
     fn read(&self, value: Value) -> Result<(TransactionHash, Transaction), Refusal> {

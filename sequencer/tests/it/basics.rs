@@ -1,6 +1,6 @@
 //! The ordinary course of things.
 
-use crate::support::{TOKEN, User, World, operator, sign, transfer, withdraw};
+use crate::support::{TOKEN, User, World, json, operator, sign, transfer, withdraw};
 use alloy_primitives::Address;
 use sheaf_core::types::TokenId;
 use sheaf_sequencer::wire::SubmitResult;
@@ -37,7 +37,7 @@ async fn many_transactions_of_one_sender_are_executed_in_the_order_sent() {
     let (alice, bob) = (User::new(1), User::new(2));
     world.fund(&alice, TokenId::ETH, 1_000_000).await;
     world.fund(&bob, TokenId::ETH, 1).await;
-    let batch: Vec<_> = (0..40).map(|n| crate::support::json(&sign(transfer(2, n, &bob, 1, 10), &alice))).collect();
+    let batch: Vec<_> = (0..40).map(|n| json(&sign(transfer(2, n, &bob, 1, 10), &alice))).collect();
     let results = world.client().submit(batch.clone(), true).await.unwrap();
     assert!(results.iter().all(|r| matches!(r, SubmitResult::Executed { .. })), "{results:?}");
     assert_eq!(world.balance(3, TokenId::ETH).await, 41);
