@@ -5,6 +5,7 @@ mod arb;
 mod eddsa;
 mod geometry;
 mod hash;
+mod json;
 mod operation;
 mod slot;
 mod trace;
