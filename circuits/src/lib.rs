@@ -10,10 +10,18 @@
 //! Start at [`batch`](batch::batch); the rules themselves are in `slot`, the twin of [`sheaf_core::slot`].
 
 pub mod batch;
+pub mod evm;
 pub mod gadgets;
+pub mod golden;
+pub mod keys;
+pub mod matrices;
 mod memory;
 mod operation;
+pub mod prove;
 pub mod r1cs;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 mod slot;
+pub mod snarkjs;
 mod tree;
 pub mod witness;

@@ -2,7 +2,9 @@
 
 mod batches;
 mod gadgets_eddsa;
+mod counts;
 mod gadgets_hash;
 mod harness;
 mod mutation;
+mod proofs;
 mod world;

@@ -263,3 +263,18 @@ impl Random {
         build(&mut self.tree, SHAPE, header(), &inputs).expect("the batch fits")
     }
 }
+
+/// A batch of the development shape in the protocol's own geometry, with every L2 operation and two L1 ones.
+pub(crate) fn wide_batch() -> BatchWitness {
+    let far = TokenId::new(60).unwrap();
+    let mut inputs = vec![unsigned(deposit(1, 1, TokenId::ETH, 1000)), unsigned(deposit(2, 2, TokenId::ETH, 5000))];
+    inputs.push(unsigned(deposit((1 << 24) - 1, 3, far, u128::MAX)));
+    for nonce in 0..4 {
+        let pay = payload(2, 2 * nonce, 100, Target::Account(pair(1)));
+        inputs.push(signed(pay, 2, Resolution::Existing(id(1))));
+        let create = payload(2, 2 * nonce + 1, 7, Target::Account(pair(9)));
+        inputs.push(signed(create, 2, Resolution::Create(id(10 + nonce as u32))));
+    }
+    inputs.push(signed(payload(2, 8, 20, Target::L1(pair(5).owner)), 2, Resolution::Create(id(0))));
+    build(&mut Tree::new(Geometry::PROTOCOL), Shape::DEVELOPMENT, header(), &inputs).unwrap()
+}

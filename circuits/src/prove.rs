@@ -1,0 +1,140 @@
+//! Proving a batch, and verifying a proof.
+
+use crate::batch::batch;
+use crate::keys::KeySet;
+use crate::r1cs::{Builder, Mode};
+use crate::witness::Private;
+use ark_bn254::Bn254;
+use ark_ff::PrimeField;
+use ark_groth16::Groth16;
+use ark_groth16::r1cs_to_qap::LibsnarkReduction;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use sheaf_core::F;
+use sheaf_core::batch::PublicInputs;
+use sheaf_core::trace::BatchWitness;
+use std::time::{Duration, Instant};
+
+/// A Groth16 proof over BN254.
+pub type Proof = ark_groth16::Proof<Bn254>;
+/// A Groth16 proving key over BN254.
+pub type ProvingKey = ark_groth16::ProvingKey<Bn254>;
+/// A Groth16 verifying key over BN254.
+pub type VerifyingKey = ark_groth16::VerifyingKey<Bn254>;
+
+/// The two random numbers that hide a witness in its proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are those of the Groth16 paper")]
+pub struct Blinding {
+    pub r: F,
+    pub s: F,
+}
+
+impl Blinding {
+    /// Draws them from 32 secret random bytes, to be used for one proof.
+    pub fn from_seed(seed: [u8; 32]) -> Self {
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        let [r, s] = std::array::from_fn(|_| {
+            let mut bytes = [0; 64];
+            rng.fill_bytes(&mut bytes);
+            F::from_le_bytes_mod_order(&bytes)
+        });
+        Self { r, s }
+    }
+}
+
+/// A proof with what it proves and how long it took.
+#[derive(Clone, Debug)]
+pub struct Proven {
+    /// The proof.
+    pub proof: Proof,
+    /// What it is a proof for.
+    pub public: PublicInputs,
+    /// How long it took.
+    pub timing: Timing,
+}
+
+/// Wall-clock times of the stages of proving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Computing the values of all variables and checking every row.
+    pub witness: Duration,
+    /// Making the proof of them.
+    pub proof: Duration,
+}
+
+/// Why a batch can't be proven. Each is a defect on our side: a user can't cause one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProveError {
+    /// The keys are for another shape or geometry than the batch.
+    #[error("the keys are for another shape than the batch")]
+    Shape,
+    /// The batch breaks a rule, so no proof of it would verify.
+    #[error("the batch does not satisfy the circuit: {group} fails")]
+    Unsatisfied {
+        /// The group of the first row that fails.
+        group: &'static str,
+    },
+    /// The proof that was made does not verify.
+    #[error("the proof does not verify")]
+    Invalid,
+}
+
+impl ProveError {
+    /// Returns the stable code of this error.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Shape => "prove_shape",
+            Self::Unsatisfied { .. } => "prove_unsatisfied",
+            Self::Invalid => "prove_invalid",
+        }
+    }
+}
+
+/// The values of all variables for a batch: one, public inputs, private variables.
+pub fn assignment(witness: &BatchWitness) -> Vec<F> {
+    let mut b = Builder::new(Mode::Witness);
+    batch(&mut b, witness.geometry, &witness.shape, &witness.public_inputs(), &Private::from(witness));
+    b.assignment()
+}
+
+/// Proves a batch, and verifies the proof before giving it away.
+///
+/// # Errors
+/// [`ProveError`].
+pub fn prove(keys: &KeySet, witness: &BatchWitness, blinding: Blinding) -> Result<Proven, ProveError> {
+    if (keys.shape, keys.geometry) != (witness.shape, witness.geometry) {
+        return Err(ProveError::Shape);
+    }
+    let started = Instant::now();
+    let values = assignment(witness);
+    if let Some(group) = keys.matrices.first_failure(&values) {
+        return Err(ProveError::Unsatisfied { group });
+    }
+    let witness_time = started.elapsed();
+    let started = Instant::now();
+    let matrices = &keys.matrices;
+    let proof = Groth16::<Bn254, LibsnarkReduction>::create_proof_with_reduction_and_matrices(
+        &keys.proving_key,
+        blinding.r,
+        blinding.s,
+        &matrices.sides,
+        matrices.input_count,
+        matrices.row_count(),
+        &values,
+    )
+    .expect("a domain for this many rows exists: the keys were made with it");
+    let timing = Timing { witness: witness_time, proof: started.elapsed() };
+    let public = witness.public_inputs();
+    if verify(keys.verifying_key(), &public, &proof) {
+        Ok(Proven { proof, public, timing })
+    } else {
+        Err(ProveError::Invalid)
+    }
+}
+
+/// Whether `proof` proves the batch with these public inputs.
+pub fn verify(key: &VerifyingKey, public: &PublicInputs, proof: &Proof) -> bool {
+    let prepared = ark_groth16::prepare_verifying_key(key);
+    Groth16::<Bn254>::verify_proof(&prepared, proof, &public.to_array()).unwrap_or(false)
+}
