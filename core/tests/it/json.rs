@@ -3,6 +3,7 @@
 use crate::arb::{arb_account, arb_address, arb_field};
 use ark_ff::Zero;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use sheaf_core::F;
 use sheaf_core::amount::{PackedAmount, PackedFee};
 use sheaf_core::eddsa::SecretKey;
@@ -44,7 +45,7 @@ fn signed(payload: Payload, seed: [u8; 32]) -> Transaction {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: 64, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
 
     #[test]
     fn transactions_survive(payload in arb_payload(), seed in any::<[u8; 32]>(), named in any::<bool>()) {
