@@ -57,10 +57,10 @@ pub struct L1 {
     pub chain_id: u64,
     /// Sheaf's contract.
     pub contract: Address,
-    /// The block in which the contract was made.
+    /// The block in which the contract was deployed, or one before.
     #[serde(default)]
-    pub deployed_at: u64,
-    /// Blocks after which an L1 operation counts as certain.
+    pub start_block: u64,
+    /// How many blocks must follow a block before what is in it counts.
     pub confirmations: u64,
 }
 
@@ -68,7 +68,7 @@ pub struct L1 {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chain {
-    /// The folder with the proving and verifying keys.
+    /// The file with the shape's proving keys.
     pub keys: PathBuf,
     /// The size of a batch.
     #[serde(default = "development")]
@@ -109,7 +109,7 @@ impl Config {
     ///
     /// # Errors
     /// If `[sequencer]` lacks a key or has one too many.
-    pub fn sequencer(&self) -> Result<sheaf_sequencer::config::Config> {
+    pub fn sequencer(&self) -> Result<sheaf_sequencer::Config> {
         let shared = [
             ("database_url", value(&self.database.url)?),
             ("chain_id", value(self.l1.chain_id)?),
@@ -119,6 +119,45 @@ impl Config {
             ("fee_key_hash", value(self.chain.fee_key_hash)?),
         ];
         merged("sequencer", &self.sequencer, shared)
+    }
+
+    /// What the API runs with.
+    ///
+    /// # Errors
+    /// If `[api]` lacks a key or has one too many.
+    pub fn api(&self) -> Result<sheaf_api::Config> {
+        let listen = self.sequencer.get("listen").and_then(Value::as_str).context("in [sequencer]: missing field `listen`")?;
+        let shared = [("database_url", value(&self.database.url)?), ("sequencer_url", value(format!("http://{listen}"))?)];
+        merged("api", &self.api, shared)
+    }
+
+    /// What a prover runs with.
+    ///
+    /// # Errors
+    /// If `[prover]` lacks a key or has one too many.
+    pub fn prover(&self) -> Result<sheaf_prover::Config> {
+        let shared = [
+            ("database_url", value(&self.database.url)?),
+            ("keys_path", value(&self.chain.keys)?),
+            ("shape", value(self.chain.shape)?),
+        ];
+        merged("prover", &self.prover, shared)
+    }
+
+    /// What settlement runs with.
+    ///
+    /// # Errors
+    /// If `[settlement]` lacks a key or has one too many.
+    pub fn settlement(&self) -> Result<sheaf_settlement::Config> {
+        let shared = [
+            ("database_url", value(&self.database.url)?),
+            ("rpc_url", value(&self.l1.rpc_url)?),
+            ("chain_id", value(self.l1.chain_id)?),
+            ("contract", value(self.l1.contract)?),
+            ("start_block", value(self.l1.start_block)?),
+            ("confirmations", value(self.l1.confirmations)?),
+        ];
+        merged("settlement", &self.settlement, shared)
     }
 }
 

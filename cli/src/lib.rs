@@ -1,13 +1,21 @@
 //! The `sheaf` binary's parts.
 //!
 //! ```text
-//!  main ─┬─ sequencer | api | prover | settlement ──▶ service ──▶ the crate's run(Config)
+//!  args ─┬─ sequencer | api | prover | settlement ──▶ service ──▶ the crate's run(Config)
 //!        ├─ keys, deploy, wallet
-//!        └─ up, demo ──▶ stack (Postgres, anvil, contracts, four services as processes)
+//!        └─ up, demo ──▶ stack (Postgres, anvil, contract, four services as processes)
 //!                          ▲
 //!                 demo::scenario, over HTTP and L1 only
 //! ```
 //!
 //! Start at [`config`]: one file tells every process what it needs.
 
+pub mod args;
+pub mod config;
 pub mod demo;
+pub mod deploy;
+pub mod keys;
+pub mod service;
+pub mod stack;
+pub mod up;
+pub mod wallet;

@@ -56,6 +56,15 @@ impl Key {
         Ok(Self { signer, nonce: AtomicU64::new(nonce) })
     }
 
+    /// Asks L1 for the next nonce again: another process has sent from the same key.
+    ///
+    /// # Errors
+    /// If the node does not answer.
+    pub async fn refresh(&self, l1: &L1) -> Result<()> {
+        self.nonce.store(l1.provider.get_transaction_count(self.address()).await?, Ordering::SeqCst);
+        Ok(())
+    }
+
     /// Its address.
     pub fn address(&self) -> Address {
         self.signer.address()

@@ -2,7 +2,7 @@
 
 use super::l1::{Call, Key, L1};
 use super::progress::Progress;
-use alloy::primitives::U256;
+use alloy::primitives::{B256, U256};
 use anyhow::Result;
 use sheaf_contracts::Sheaf;
 
@@ -50,16 +50,20 @@ const DEPOSIT_ACCOUNT_BYTE: usize = 18;
 /// The receiver in a transfer's 14 bytes of core is bits 34 to 57 from the end; this byte holds bits 40 to 47.
 const TRANSFER_RECEIVER_BYTE: usize = 8;
 
-/// Sends the batch once for each change, from the operator's key, and checks that L1 refuses each by name.
+/// Sends the batch once for each change, from the operator's key, and checks that L1 refuses each by name. Answers the
+/// transactions.
 ///
 /// # Errors
 /// If the node does not answer.
-pub async fn refuse_all(l1: &L1, operator: &Key, honest: &Sheaf::Batch, label: &str, progress: &mut Progress) -> Result<()> {
+pub async fn refuse_all(l1: &L1, operator: &Key, honest: &Sheaf::Batch, label: &str, progress: &mut Progress) -> Result<Vec<B256>> {
+    let mut sent = Vec::new();
     let root = l1.sheaf().root().call().await?;
     for place in Place::ALL {
         let call = Call::new(l1.contract, &Sheaf::submitCall { batch: place.change(honest) }, 0, GAS_LIMIT);
         let named = l1.refusal(operator.address(), &call).await?;
-        let receipt = l1.receipt(l1.send(operator, &call).await?).await?;
+        let hash = l1.send(operator, &call).await?;
+        sent.push(hash);
+        let receipt = l1.receipt(hash).await?;
         let unmoved = l1.sheaf().root().call().await? == root;
         let detail = match &named {
             Some(error) if !receipt.status() => format!("{error}, {} gas", receipt.gas_used),
@@ -69,5 +73,5 @@ pub async fn refuse_all(l1: &L1, operator: &Key, honest: &Sheaf::Batch, label: &
         progress.check(name, named.is_some() && !receipt.status() && unmoved, detail);
         progress.report.gas("submit (refused)", receipt.gas_used);
     }
-    Ok(())
+    Ok(sent)
 }

@@ -1,0 +1,80 @@
+//! The scenario: what happens, in which order.
+
+use super::snarkjs::Case;
+use super::world::World;
+use super::{checks, claims, deposits, rescue, settling, transfers};
+use alloy::providers::Provider as _;
+use anyhow::{Context, Result};
+use sheaf_api::model::BatchSummary;
+
+/// Steps that [`play`] takes.
+pub const STEPS: usize = 11;
+
+/// Plays it on a running stack whose settlement only watches.
+///
+/// # Errors
+/// Whatever keeps the scenario from going on. A check that does not hold is no error: it is in the report.
+pub async fn play(world: &mut World) -> Result<()> {
+    let first_block = world.l1.provider.get_block_number().await?;
+    world.progress.step("Fresh keys for everyone, ETH and the token on L1");
+    deposits::fund(world).await?;
+    let before = checks::snapshot(world).await?;
+
+    world.progress.step("Deposits of ETH and the token");
+    deposits::deposit_all(world).await?;
+    let deposit_batches = settling::batches(world).await?.last().map_or(0, |b| b.number);
+
+    let [first, _, third] = world.counts.waves;
+    world.progress.step(&format!("{first} transfers of both: hot receivers, new accounts, one to oneself"));
+    transfers::first(world).await?;
+    world.progress.say("all executed");
+
+    world.progress.step("A key change and a forced exit, from L1");
+    rescue::key_change_and_exit(world).await?;
+
+    world.progress.step(&format!("{third} more transfers, also with the new key; three withdrawals and the operator's fees"));
+    transfers::third(world).await?;
+    claims::withdraw_all(world).await?;
+    world.progress.say("all executed");
+
+    world.progress.step("The first batch with one byte changed, before the honest one");
+    settling::tampered(world).await?;
+
+    world.progress.step("Settlement begins; the same again before a batch of L2 transactions");
+    world.stack.settle(true).await?;
+    settling::pause_after(world, deposit_batches).await?;
+    settling::tampered(world).await?;
+    world.stack.settle(true).await?;
+
+    world.progress.step("Everything proven, settled and credited");
+    settling::all_settled(world).await?;
+
+    world.progress.step("Claims on L1");
+    claims::claim_all(world).await?;
+
+    world.progress.step("Every balance on both layers against the tally");
+    checks::settlement_gas(world, first_block + 1).await?;
+    checks::lives(world).await?;
+    checks::batch_lines(world).await?;
+    checks::balances(world, &before).await?;
+    world.progress.say(&format!("the contract holds {}", checks::holdings(world)));
+
+    world.progress.step("A batch's proof before an independent verifier (snarkjs)");
+    independent(world).await
+}
+
+/// Lets `snarkjs` verify the proof of the fullest batch, and of the same with one bit changed.
+async fn independent(world: &mut World) -> Result<()> {
+    let batches = settling::batches(world).await?;
+    let batch: &BatchSummary = batches.iter().max_by_key(|b| b.op_count).context("no batch")?;
+    let settling = batch.settled_tx.as_deref().context("the batch is not settled")?.parse()?;
+    let creation = world.stack.deployment().creation_tx;
+    let case = Case::from_l1(&world.l1, creation, settling, &world.l2.info.shape).await?;
+    let script = sheaf_devkit::paths::repository().join("scripts/verify-snarkjs.mjs");
+    let dir = world.stack.dir().join("snarkjs");
+    let holds = case.verify(&script, &dir).await?;
+    world.progress.check(format!("snarkjs accepts the proof of batch {}", batch.number), holds, "");
+    let changed = case.changed().verify(&script, &dir.join("changed")).await?;
+    world.progress.check("snarkjs refuses it with a public input changed", !changed, "");
+    Ok(())
+}

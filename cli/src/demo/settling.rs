@@ -1,0 +1,130 @@
+//! Waiting for proofs and for L1, and the batches that L1 must refuse.
+
+use super::l2::{contract_batch, wait_for};
+use super::tamper;
+use super::world::{OPERATOR, PATIENCE, PROVING_PATIENCE, World};
+use alloy::providers::Provider as _;
+use anyhow::{Context, Result, bail};
+use sheaf_api::model::{BatchSummary, Status};
+use std::time::{Duration, Instant};
+
+/// How often batches are looked at.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Waits for the proof of the next batch that L1 would accept, sends it with one byte changed in several ways, and
+/// checks that L1 refuses each. Settlement must be watching only.
+///
+/// # Errors
+/// If there is no such proof in time.
+pub async fn tampered(world: &mut World) -> Result<()> {
+    let next = world.l1.sheaf().batchNumber().call().await? + 1;
+    await_batches(world, |batches| batches.iter().any(|b| b.number == next && b.proven_at.is_some())).await?;
+    let batch = world.l2.proven_batch(next, PATIENCE).await?;
+    let honest = contract_batch(&batch)?;
+    let kind = if honest.l1Count == honest.opCount { "operations from L1" } else { "L2 transactions" };
+    world.people[OPERATOR].l1.refresh(&world.l1).await?;
+    let label = format!("batch {next} ({} operations, {kind})", honest.opCount);
+    let (operator, progress) = (&world.people[OPERATOR].l1, &mut world.progress);
+    for hash in tamper::refuse_all(&world.l1, operator, &honest, &label, progress).await? {
+        let receipt = world.l1.receipt(hash).await?;
+        world.tally.gas(world.people[OPERATOR].l1.address(), super::l1::gas_wei(&receipt))?;
+        world.sent.insert(hash);
+    }
+    Ok(())
+}
+
+/// Lets settlement go on until L1 has `number` batches, then makes it watch only, with nothing of it under way.
+///
+/// # Errors
+/// If that takes too long.
+pub async fn pause_after(world: &mut World, number: u64) -> Result<()> {
+    await_batches(world, |batches| settled_up_to(batches) >= number).await?;
+    world.stack.settle(false).await?;
+    let operator = world.people[OPERATOR].l1.address();
+    let provider = &world.l1.provider;
+    wait_for("settlement's last transaction", PATIENCE, async || {
+        let pending = provider.get_transaction_count(operator).pending().await?;
+        Ok((provider.get_transaction_count(operator).await? == pending).then_some(()))
+    })
+    .await
+}
+
+/// Waits until all that was executed is settled, and all that leaves is claimable.
+///
+/// # Errors
+/// If that takes too long.
+pub async fn all_settled(world: &mut World) -> Result<()> {
+    await_batches(world, |batches| batches.iter().all(|b| b.status == "settled" || b.op_count == 0)).await?;
+    for recipient in recipients(world) {
+        let client = world.l2.client.clone();
+        wait_for("withdrawals to be claimable", PATIENCE, async || {
+            let withdrawals = client.withdrawals(recipient).await?;
+            Ok(withdrawals.iter().all(|w| w.status >= Status::Claimable).then_some(()))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Everyone to whom something may leave.
+pub fn recipients(world: &World) -> Vec<alloy::primitives::Address> {
+    world.people.iter().map(|p| p.l1.address()).chain(world.receivers.iter().map(|(_, a)| *a)).collect()
+}
+
+/// All batches, by number.
+///
+/// # Errors
+/// If the API does not answer.
+pub async fn batches(world: &World) -> Result<Vec<BatchSummary>> {
+    let mut all = Vec::new();
+    let mut before = None;
+    loop {
+        let page = world.l2.client.batches(before).await?;
+        all.extend(page.batches);
+        before = page.next;
+        if before.is_none() {
+            all.sort_by_key(|b| b.number);
+            return Ok(all);
+        }
+    }
+}
+
+fn settled_up_to(batches: &[BatchSummary]) -> u64 {
+    batches.iter().filter(|b| b.status == "settled").map(|b| b.number).max().unwrap_or(0)
+}
+
+/// Waits until the batches are as wanted, and says what becomes of them meanwhile.
+async fn await_batches(world: &mut World, wanted: impl Fn(&[BatchSummary]) -> bool) -> Result<()> {
+    let since = Instant::now();
+    loop {
+        let batches = batches(world).await?;
+        tell(world, &batches);
+        if wanted(&batches) {
+            return Ok(());
+        }
+        world.stack.check()?;
+        let health = world.l2.client.health().await.context("asking for the API's health")?;
+        if health.waiting.is_some_and(|w| w.parked > 0) {
+            bail!("the prover gave up on a batch");
+        }
+        if since.elapsed() > PROVING_PATIENCE {
+            bail!("waited {} s for batches to be proven and settled", PROVING_PATIENCE.as_secs());
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+fn tell(world: &mut World, batches: &[BatchSummary]) {
+    for b in batches.iter().filter(|b| b.status == "proven" || b.status == "settled") {
+        let state = (b.number, b.status.clone());
+        if world.told.contains(&state) {
+            continue;
+        }
+        let text = match b.status.as_str() {
+            "settled" => format!("batch {} settled", b.number),
+            _ => format!("batch {} proven in {:.1} s", b.number, b.proving_ms.unwrap_or(0) as f64 / 1000.0),
+        };
+        world.progress.say(&text);
+        world.told.push(state);
+    }
+}

@@ -1,0 +1,99 @@
+//! `sheaf deploy`: puts the contract on an L1 chain.
+
+use crate::keys;
+use alloy::primitives::{Address, B256};
+use alloy::signers::local::PrivateKeySigner;
+use anyhow::Result;
+use clap::Args;
+use sheaf_core::geometry::Geometry;
+use sheaf_core::tree::Tree;
+use sheaf_core::types::u256_from_field;
+use sheaf_settlement::deploy::{Request, ShapeWords, VerifyingKeyWords, deploy};
+use std::path::PathBuf;
+
+/// What is deployed, and where.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// JSON-RPC of an L1 node.
+    #[arg(long, env = "SHEAF_L1", default_value = "http://127.0.0.1:8545", value_name = "URL")]
+    pub l1: String,
+    /// The chain that the node must be on.
+    #[arg(long, default_value_t = 31_337, value_name = "NUMBER")]
+    pub chain_id: u64,
+    /// File with the private key that pays, and becomes the contract's admin.
+    #[arg(long, value_name = "FILE")]
+    pub admin_key: PathBuf,
+    /// Who submits batches.
+    #[arg(long, value_name = "ADDRESS")]
+    pub operator: Address,
+    /// What an entry of the queue costs, in wei.
+    #[arg(long, default_value_t = 10_000_000_000_000, value_name = "WEI")]
+    pub queue_fee: u128,
+    /// The file with the proving keys [default: the development keys].
+    #[arg(long, value_name = "FILE")]
+    pub keys: Option<PathBuf>,
+    /// The hash of the keys' ceremony transcript; zero means development keys, which local test chains take only.
+    #[arg(long, default_value_t = B256::ZERO, value_name = "HASH")]
+    pub transcript: B256,
+    /// An ERC-20 to list; may be given several times.
+    #[arg(long, value_name = "ADDRESS")]
+    pub token: Vec<Address>,
+    /// A test token to deploy and list, on local test chains only; may be given several times.
+    #[arg(long, value_name = "NAME:SYMBOL", value_parser = test_token)]
+    pub test_token: Vec<(String, String)>,
+}
+
+fn test_token(text: &str) -> Result<(String, String), String> {
+    let (name, symbol) = text.split_once(':').ok_or("expected NAME:SYMBOL")?;
+    Ok((name.to_owned(), symbol.to_owned()))
+}
+
+/// Deploys, and prints what a configuration needs as JSON.
+///
+/// # Errors
+/// If a key can't be read, or L1 refuses.
+pub async fn run(options: Options) -> Result<()> {
+    let admin = sheaf_settlement::read_key(&options.admin_key)?;
+    let words = match &options.keys {
+        Some(file) => keys::contract_words(file)?,
+        None => keys::ensure().await?.words,
+    };
+    let mut request = request(&options.l1, options.chain_id, admin, options.operator, options.queue_fee, words);
+    request.transcript = options.transcript;
+    request.tokens = options.token;
+    request.test_tokens = options.test_token;
+    let deployed = deploy(&request).await?;
+    let answer = serde_json::json!({
+        "chain_id": options.chain_id,
+        "contract": deployed.contract,
+        "start_block": deployed.block,
+        "gas_used": deployed.gas_used,
+        "tokens": deployed.tokens,
+    });
+    println!("{answer:#}");
+    Ok(())
+}
+
+/// A deployment with development keys, at the state's beginning, without tokens.
+pub fn request(
+    rpc_url: &str,
+    chain_id: u64,
+    admin: PrivateKeySigner,
+    operator: Address,
+    base_fee_wei: u128,
+    (key, shape): (VerifyingKeyWords, ShapeWords),
+) -> Request {
+    Request {
+        rpc_url: rpc_url.to_owned(),
+        chain_id,
+        admin,
+        operator,
+        genesis_root: u256_from_field(Tree::new(Geometry::PROTOCOL).root()),
+        base_fee_wei,
+        transcript: B256::ZERO,
+        key,
+        shapes: vec![shape],
+        tokens: Vec::new(),
+        test_tokens: Vec::new(),
+    }
+}
