@@ -62,6 +62,19 @@ pub struct ShapeWords {
     pub ic: [U256; 8],
 }
 
+/// Splits one shape's verifying key, as 22 words in the contract's order: alpha, beta, gamma, delta, IC0 to IC3.
+///
+/// # Panics
+/// If there are not 22 words.
+pub fn split_key(words: &[U256], slots: u16) -> (VerifyingKeyWords, ShapeWords) {
+    fn part<const N: usize>(words: &[U256], at: usize) -> [U256; N] {
+        words[at..at + N].try_into().expect("N words")
+    }
+    assert_eq!(words.len(), 22, "a verifying key for three public inputs has 22 words");
+    let shared = VerifyingKeyWords { alpha: part(words, 0), beta: part(words, 2), gamma: part(words, 6) };
+    (shared, ShapeWords { slots, delta: part(words, 10), ic: part(words, 14) })
+}
+
 /// What was deployed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployed {

@@ -98,23 +98,23 @@ impl Sender {
         let request = request.with_chain_id(self.l1.chain_id).with_nonce(nonce).with_gas_limit(gas);
         let mut fee = self.fee().await?;
         loop {
-            let hash = match self.offer(batch, &request, fee).await? {
-                (hash, Answer::Taken) => Some(hash),
-                (_, Answer::Underpriced) => None,
-                (_, Answer::TooLate) => break,
+            let wait = match self.offer(batch, &request, fee).await? {
+                Answer::Taken => self.policy.stuck_after,
+                Answer::Underpriced => Duration::ZERO,
+                Answer::TooLate => break,
             };
-            let wait = if hash.is_some() { self.policy.stuck_after } else { Duration::ZERO };
             if self.is_used(nonce, wait).await? {
                 break;
             }
             let higher = fee.raised().at_least(self.fee().await?).capped(self.policy.fee_cap_wei);
-            if higher.max < fee.raised().max {
-                tracing::warn!(kind = self.kind, batch, nonce, cap_wei = fee.max, "a transaction waits at the highest fee that is allowed");
-                self.until_used(nonce).await?;
-                break;
+            if higher.max >= fee.raised().max {
+                tracing::info!(kind = self.kind, batch, nonce, max_fee_wei = higher.max, "sending again with a higher fee");
+                fee = higher;
+                continue;
             }
-            tracing::info!(kind = self.kind, batch, nonce, max_fee_wei = higher.max, "sending again with a higher fee");
-            fee = higher;
+            // The same one again: the node may have dropped it meanwhile.
+            tracing::warn!(kind = self.kind, batch, nonce, cap_wei = fee.max, "a transaction waits at the highest fee that is allowed");
+            tokio::time::sleep(self.policy.poll).await;
         }
         self.close_open().await
     }
@@ -155,19 +155,18 @@ impl Sender {
     }
 
     /// Signs, writes down, sends.
-    async fn offer(&self, batch: u64, request: &TransactionRequest, fee: Fee) -> Result<(B256, Answer)> {
+    async fn offer(&self, batch: u64, request: &TransactionRequest, fee: Fee) -> Result<Answer> {
         let request = request.clone().with_max_fee_per_gas(fee.max).with_max_priority_fee_per_gas(fee.tip);
         let envelope = request.build(&self.wallet).await.map_err(|error| Error::L1(format!("signing: {error}")))?;
         let hash = *envelope.tx_hash();
         sent::record(&self.pool, hash, self.kind, batch).await?;
-        let answer = match self.l1.provider.send_raw_transaction(&envelope.encoded_2718()).await {
+        match self.l1.provider.send_raw_transaction(&envelope.encoded_2718()).await {
             Ok(_) => {
                 tracing::info!(kind = self.kind, batch, %hash, "sent");
-                Answer::Taken
+                Ok(Answer::Taken)
             }
-            Err(error) => refusal(&error).ok_or(error)?,
-        };
-        Ok((hash, answer))
+            Err(error) => Ok(refusal(&error).ok_or(error)?),
+        }
     }
 
     /// Waits until a block has used the nonce, at most for `limit`.
@@ -182,11 +181,6 @@ impl Sender {
             }
             tokio::time::sleep(self.policy.poll.min(limit)).await;
         }
-    }
-
-    async fn until_used(&self, nonce: u64) -> Result<()> {
-        while !self.is_used(nonce, self.policy.stuck_after).await? {}
-        Ok(())
     }
 }
 

@@ -1,0 +1,57 @@
+//! What can go wrong with a job.
+
+/// Why the queue refused, or a job failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The lease is no longer this worker's: it ran out and another worker took the job, or the job is done.
+    #[error("the lease of batch {batch} is no longer this worker's")]
+    LeaseLost {
+        /// The batch.
+        batch: i64,
+    },
+    /// Proofs are stored only for sealed batches.
+    #[error("batch {batch} is not sealed, or gone")]
+    BatchNotSealed {
+        /// The batch.
+        batch: i64,
+    },
+    /// What is stored of the batch can't be proven.
+    #[error("batch {batch} can't be proven: {reason}")]
+    BadWitness {
+        /// The batch.
+        batch: i64,
+        /// Why.
+        reason: String,
+    },
+    /// The prover failed.
+    #[error("proving batch {batch} failed: {reason}")]
+    Proving {
+        /// The batch.
+        batch: i64,
+        /// Why.
+        reason: String,
+    },
+    /// A proof that does not verify is never stored.
+    #[error("the proof of batch {batch} does not verify")]
+    WrongProof {
+        /// The batch.
+        batch: i64,
+    },
+    /// The database failed; the job itself may be fine.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+impl Error {
+    /// A stable name.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::LeaseLost { .. } => "lease_lost",
+            Self::BatchNotSealed { .. } => "batch_not_sealed",
+            Self::BadWitness { .. } => "bad_witness",
+            Self::Proving { .. } => "proving_failed",
+            Self::WrongProof { .. } => "wrong_proof",
+            Self::Database(_) => "database",
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Settlement between a real Postgres and a real L1 node, with the real contract. The proofs are genuine, too: they are
+//! made from a key whose trapdoor is known.
+
+mod credit;
+mod process;
+#[path = "../../../contracts/tests/it/simulator.rs"]
+mod simulator;
+mod submit;
+mod watch;
+mod world;

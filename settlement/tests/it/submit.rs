@@ -1,0 +1,165 @@
+//! The submitter: it is killed everywhere, and still each batch is on L1 once.
+
+use crate::world::{OPERATOR, Proof, USER, World, look, transfer};
+use alloy::primitives::U256;
+use alloy::providers::Provider;
+use alloy::rpc::types::Filter;
+use alloy::sol_types::SolEvent;
+use sheaf_contracts::Sheaf;
+use sheaf_settlement::store::batches::{self, Waiting};
+use sheaf_settlement::{Error, Next, submitter};
+use std::time::Duration;
+
+const SENT: &str = "SELECT string_agg(kind || ' ' || batch || ' ' || coalesce(succeeded::text, '?'), ', ' ORDER BY sent_at) FROM l1_transactions";
+
+/// How many batches the contract has accepted, by its events.
+async fn accepted(world: &World) -> usize {
+    let filter = Filter::new().address(world.l1.contract).event_signature(Sheaf::BatchSubmitted::SIGNATURE_HASH).from_block(0);
+    world.l1.provider.get_logs(&filter).await.expect("answers").len()
+}
+
+/// How many transactions the operator has in blocks.
+async fn operator_transactions(world: &World) -> u64 {
+    let address = crate::world::signer(OPERATOR).address();
+    world.l1.provider.get_transaction_count(address).await.expect("answers")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn proven_batches_are_submitted_in_order_and_their_gas_is_recorded() {
+    let world = World::new().await;
+    let mut submitter = world.submitter();
+    assert_eq!(submitter.submit_next().await.expect("idle"), Next::Wait);
+    world.store(2, &[transfer(2)], Proof::Right).await;
+    assert_eq!(submitter.submit_next().await.expect("waits for batch 1"), Next::Wait);
+    world.store(1, &[transfer(1)], Proof::Right).await;
+    world.store(3, &[transfer(3)], Proof::Missing).await;
+    assert_eq!(submitter.submit_next().await.expect("submits"), Next::Again);
+    assert_eq!(submitter.submit_next().await.expect("submits"), Next::Again);
+    assert_eq!(submitter.submit_next().await.expect("waits for a proof"), Next::Wait);
+    assert_eq!(world.batch_number().await, 2);
+    assert_eq!(world.text(SENT).await, "submit 1 true, submit 2 true");
+    let gas: i64 = sqlx::query_scalar("SELECT min(gas_used) FROM l1_transactions").fetch_one(&world.pool).await.expect("read");
+    assert!(gas > 100_000, "{gas}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_accepted_once_wherever_the_submitter_is_killed() {
+    let world = World::new().await;
+    world.store(1, &[transfer(1)], Proof::Right).await;
+
+    // Killed after it wrote the transaction down, before it sent it.
+    const UNSENT: &str = "INSERT INTO l1_transactions (hash, kind, batch) VALUES (decode(repeat('ab', 32), 'hex'), 'submit', 1)";
+    sqlx::query(UNSENT).execute(&world.pool).await.expect("written");
+
+    // Killed after it sent it, with no record of that: the transaction waits for a block.
+    world.node("evm_setAutomine", (false,)).await;
+    let Waiting::Proven(batch) = batches::waiting(&world.pool, 1).await.expect("read") else { panic!("it is proven") };
+    drop(world.sheaf(OPERATOR).submit(*batch).send().await.expect("sent"));
+
+    // Killed while it waited: its own replacement is sent and recorded.
+    let mut killed = world.submitter();
+    let cut = tokio::time::timeout(Duration::from_millis(400), killed.submit_next()).await;
+    assert!(cut.is_err(), "no block, no end");
+    drop(killed);
+
+    // The last one finds its way.
+    let mine = async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        world.node("evm_setAutomine", (true,)).await;
+        world.mine(1).await;
+    };
+    let mut submitter = world.submitter();
+    let (outcome, ()) = tokio::join!(submitter.submit_next(), mine);
+    outcome.expect("submits");
+    assert_eq!(world.batch_number().await, 1);
+    assert_eq!((accepted(&world).await, operator_transactions(&world).await), (1, 1));
+    assert_eq!(submitter.submit_next().await.expect("idle"), Next::Wait);
+    assert!(!world.text(SENT).await.contains('?'), "what was never in a block is forgotten");
+
+    // Killed after the block, before the database heard of it.
+    sqlx::query("UPDATE l1_transactions SET succeeded = NULL, gas_used = NULL").execute(&world.pool).await.expect("changed");
+    world.store(2, &[transfer(2)], Proof::Right).await;
+    world.submitter().submit_next().await.expect("submits");
+    assert_eq!((accepted(&world).await, operator_transactions(&world).await), (2, 2));
+    assert!(!world.text(SENT).await.contains('?'));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_submission_that_a_reorg_throws_out_is_sent_again() {
+    let world = World::new().await;
+    world.store(1, &[transfer(1)], Proof::Right).await;
+    let snapshot = world.node("evm_snapshot", ()).await;
+    world.submitter().submit_next().await.expect("submits");
+    assert_eq!(world.batch_number().await, 1);
+    world.node("evm_revert", (snapshot,)).await;
+    assert_eq!(world.batch_number().await, 0);
+    let mut watcher = world.watcher(1);
+    world.submitter().submit_next().await.expect("submits again");
+    world.mine(1).await;
+    look(&mut watcher).await;
+    assert_eq!(world.batch_number().await, 1);
+    assert_eq!(world.text("SELECT status FROM batches").await, "settled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reason_of_a_refusal_is_named_and_nothing_is_sent() {
+    let world = World::new().await;
+    let refused = async |named: &str| {
+        let error = world.submitter().submit_next().await.expect_err(named);
+        assert!(matches!(&error, Error::Refused { name, .. } if name.contains(named)), "{named}: {error}");
+        assert!(!error.halts(), "it may go away");
+    };
+    world.store(1, &[transfer(1)], Proof::Wrong).await;
+    refused("InvalidProof").await;
+    for (change, named) in [
+        ("UPDATE batches SET ops = ops || '\\x00'", "TrailingBytes { bytesLeft: 1 }"),
+        ("UPDATE batches SET ops = substring(ops FROM 1 FOR 3)", "OperationDataTruncated"),
+        ("UPDATE batches SET timestamp = timestamp - 300000", "TimestampOutsideWindow"),
+    ] {
+        sqlx::query(change).execute(&world.pool).await.expect("changed");
+        refused(named).await;
+    }
+    let other = sheaf_settlement::submitter::Submitter::new(world.pool.clone(), world.l1.clone(), world.sender(USER, submitter::KIND));
+    let error = { other }.submit_next().await.expect_err("not the operator");
+    assert!(error.to_string().contains("NotOperator"), "{error}");
+
+    sqlx::query("UPDATE batches SET old_root = new_root").execute(&world.pool).await.expect("changed");
+    let error = world.submitter().submit_next().await.expect_err("it does not follow");
+    assert!(matches!(error, Error::RootDiffers { batch: 1, .. }), "{error}");
+    assert_eq!((operator_transactions(&world).await, world.text(SENT).await), (0, String::new()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stuck_transaction_is_replaced_with_a_higher_fee_up_to_the_cap() {
+    let world = World::new().await;
+    world.store(1, &[transfer(1)], Proof::Right).await;
+    world.node("evm_setAutomine", (false,)).await;
+    let mine = async {
+        // Long enough for a replacement.
+        tokio::time::sleep(Duration::from_millis(1_800)).await;
+        let offers: i64 = sqlx::query_scalar("SELECT count(*) FROM l1_transactions").fetch_one(&world.pool).await.expect("read");
+        assert_eq!(offers, 2, "one transaction and its replacement");
+        // The chain has become dearer than the cap allows by far: nothing gets into a block.
+        world.node("anvil_setNextBlockBaseFeePerGas", (U256::from(1_000_000_000_000u64),)).await;
+        world.mine(1).await;
+        assert_eq!(world.batch_number().await, 0);
+        world.node("anvil_setNextBlockBaseFeePerGas", (U256::from(1_000_000_000u64),)).await;
+        world.mine(1).await;
+    };
+    let mut submitter = world.submitter();
+    let (outcome, ()) = tokio::join!(submitter.submit_next(), mine);
+    outcome.expect("submits");
+    assert_eq!((world.batch_number().await, operator_transactions(&world).await), (1, 1));
+    assert_eq!(world.text(SENT).await, "submit 1 true", "the replaced one is forgotten");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parked_proof_stops_submission_without_an_error() {
+    let world = World::new().await;
+    world.store(1, &[transfer(1)], Proof::Missing).await;
+    const PARK: &str = "INSERT INTO proof_jobs (batch, status, last_error) VALUES (1, 'parked', 'wrong_proof')";
+    sqlx::query(PARK).execute(&world.pool).await.expect("parked");
+    assert_eq!(world.submitter().submit_next().await.expect("waits"), Next::Wait);
+    let Waiting::Parked { reason } = batches::waiting(&world.pool, 1).await.expect("read") else { panic!("it is parked") };
+    assert_eq!(reason, "wrong_proof");
+}
