@@ -25,12 +25,16 @@ pub use error::WalletError;
 /// Runs a command of the wallet.
 ///
 /// # Errors
-/// [`WalletError`], which has a stable code; with `--json` it is also printed as an object.
+/// A sentence that ends in the [`WalletError`]'s code; with `--json` both are also printed as an object.
 pub async fn run(args: WalletArgs) -> anyhow::Result<()> {
     let json = args.options.json;
     let result = commands::dispatch(args).await;
     if let (true, Err(error)) = (json, &result) {
         output::print_json(&serde_json::json!({ "code": error.code(), "message": error.to_string() }));
     }
-    Ok(result?)
+    result.map_err(|error| match error {
+        // An answer of the API says its code itself.
+        WalletError::Api(error) => error.into(),
+        error => anyhow::anyhow!("{error} ({})", error.code()),
+    })
 }

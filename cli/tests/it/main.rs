@@ -1,4 +1,5 @@
-//! Tests of the command line, of the configuration file, and of the demo's books.
+//! Tests of the command line, of the configuration file, of the wallet, and of the demo's books.
 
 mod config;
 mod tally;
+mod wallet;
