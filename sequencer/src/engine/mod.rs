@@ -13,6 +13,8 @@
 mod admission;
 mod draft;
 mod l1;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use admission::EXPIRES_AHEAD_MAX_S;
 pub(crate) use draft::Draft;

@@ -2,6 +2,8 @@
 
 mod basics;
 mod batches;
+mod crash;
 mod l1;
 mod refusals;
 mod support;
+mod takeover;
