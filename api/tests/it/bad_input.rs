@@ -105,6 +105,7 @@ async fn too_much_at_once() {
     let world = World::new().await;
     let padding = " ".repeat(MAX_BODY_BYTES);
     world.refused(with("/nonce", 0) + &padding, "body_too_large", 413).await;
+    world.refused(padding.repeat(1_000), "body_too_large", 413).await;
     assert_eq!(chunked(&world, &padding).await, "body_too_large", "also when the length is not announced");
     let many = vec![signed(transfer(0, &bob()), &alice()); MAX_TRANSACTIONS + 1];
     world.refused(json!({ "transactions": many }).to_string(), "too_many_transactions", 400).await;

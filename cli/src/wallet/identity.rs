@@ -54,6 +54,16 @@ mod tests {
     use super::Identity;
     use alloy::primitives::B256;
     use alloy::signers::local::PrivateKeySigner;
+    use sheaf_core::json::field_to_hex;
+
+    /// Made with `ethers` (the signature), `@zk-kit/eddsa-poseidon` (the key) and `circomlibjs` (its hash): people's
+    /// keys depend on it, so it never changes.
+    #[test]
+    fn other_wallets_derive_the_same_l2_key() {
+        let key = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
+        let pair = Identity::new(key.parse().unwrap(), 0).unwrap().pair();
+        assert_eq!(field_to_hex(pair.key_hash), "0x2963a57d680bb6ba52792f92be9e5b434a117d4ce31082d10515e838123c09b1");
+    }
 
     #[test]
     fn l2_key_is_a_function_of_l1_key_and_number() {

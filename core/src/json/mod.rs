@@ -96,10 +96,10 @@ impl TransactionJson {
     /// # Errors
     /// [`JsonError`] of the first field that is wrong.
     pub fn to_transaction(&self, domain: F) -> Result<Transaction, JsonError> {
-        if let Some(named) = &self.domain {
-            if field(named, "domain")? != domain {
-                return Err(JsonError::WrongDomain { expected: field_to_hex(domain) });
-            }
+        if let Some(named) = &self.domain
+            && field(named, "domain")? != domain
+        {
+            return Err(JsonError::WrongDomain { expected: field_to_hex(domain) });
         }
         Ok(Transaction {
             payload: self.payload()?,
