@@ -5,7 +5,7 @@
 use alloy::primitives::U256;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sheaf_circuits::evm::{g1_words, g2_words};
 use sheaf_circuits::golden::{self, Golden};
 use sheaf_circuits::keys::{KeySet, Stage};
@@ -160,9 +160,9 @@ const LINE_INTERVAL: Duration = Duration::from_secs(3);
 
 impl Display {
     fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = std::io::stdout().is_terminal().then(|| {
             let style = ProgressStyle::with_template("   {msg:<34} {bar:30} {percent:>3}%  {elapsed} of about {duration}");
-            ProgressBar::new(1000).with_style(style.expect("the template is well-formed"))
+            ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stdout()).with_style(style.expect("the template is well-formed"))
         });
         Self { started: Instant::now(), last_line: None, bar }
     }
@@ -173,12 +173,12 @@ impl Display {
             bar.set_position((done * 1000.0) as u64);
             return;
         }
-        let new_stage = self.last_line.is_none_or(|(last, at)| last != stage || at.elapsed() >= LINE_INTERVAL);
-        if new_stage {
+        // Loading them takes a second or two: only making them is worth a line.
+        let making = matches!(stage, Stage::Evaluation | Stage::Points);
+        if making && self.last_line.is_none_or(|(last, at)| last != stage || at.elapsed() >= LINE_INTERVAL) {
             let elapsed = self.started.elapsed().as_secs_f64();
             let whole = if done > 0.2 { elapsed / done } else { EXPECTED_SECONDS };
-            let about = if matches!(stage, Stage::Evaluation | Stage::Points) { format!(" of about {whole:.0} s") } else { String::new() };
-            eprintln!("   development keys: {} ({:.0} %, {elapsed:.0} s{about})", name(stage), done * 100.0);
+            println!("   making the development keys: {} ({:.0} %, {elapsed:.0} s of about {whole:.0} s)", name(stage), done * 100.0);
             self.last_line = Some((stage, Instant::now()));
         }
     }

@@ -72,7 +72,6 @@ pub async fn balances(world: &mut World, before: &Before) -> Result<()> {
 
 fn line(world: &mut World, before: &Before, who: &str, place: &'static str, token: Token, after: u128, expected: u128) {
     let before = before.0.get(&(place, who.to_owned(), token)).copied().unwrap_or(0);
-    // Claimables are zero at both ends unless something is wrong, and untouched zeros tell nothing.
     let token = world.symbol(token);
     world.progress.report.balances.push(BalanceLine { who: who.to_owned(), place, token, before, after, expected });
 }

@@ -26,13 +26,17 @@ pub struct L2 {
 }
 
 impl L2 {
-    /// Asks the API what a wallet has to know.
+    /// Asks the API what a wallet has to know, once so many tokens are listed.
     ///
     /// # Errors
-    /// If it does not answer.
-    pub async fn connect(url: &str) -> Result<Self> {
+    /// If it does not answer, or they are not listed within `limit`.
+    pub async fn connect(url: &str, tokens: usize, limit: Duration) -> Result<Self> {
         let client = Client::new(url);
-        let info = client.info().await?;
+        let info = wait_for("the tokens to be listed", limit, async || {
+            let info = client.info().await?;
+            Ok((info.tokens.len() >= tokens).then_some(info))
+        })
+        .await?;
         Ok(Self { client, domain: field(&info.domain, "domain")?, info })
     }
 

@@ -176,9 +176,10 @@ impl Report {
 
     fn write_balances(&self, out: &mut String) {
         line(out, "");
-        line(out, "Balances");
+        line(out, "Balances that are or were not zero, compared with the tally");
         line(out, "  who                    where      token                     before                      after");
-        for b in &self.balances {
+        let is_silent = |b: &&BalanceLine| [b.before, b.after, b.expected] == [0; 3];
+        for b in self.balances.iter().filter(|b| !is_silent(b)) {
             let mark = if b.after == b.expected { "" } else { "  WRONG: the tally says " };
             let expected = if mark.is_empty() { String::new() } else { units(b.expected) };
             line(

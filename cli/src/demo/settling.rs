@@ -21,9 +21,8 @@ pub async fn tampered(world: &mut World) -> Result<()> {
     await_batches(world, |batches| batches.iter().any(|b| b.number == next && b.proven_at.is_some())).await?;
     let batch = world.l2.proven_batch(next, PATIENCE).await?;
     let honest = contract_batch(&batch)?;
-    let kind = if honest.l1Count == honest.opCount { "operations from L1" } else { "L2 transactions" };
     world.people[OPERATOR].l1.refresh(&world.l1).await?;
-    let label = format!("batch {next} ({} operations, {kind})", honest.opCount);
+    let label = format!("batch {next} ({} from L1, {} on L2)", honest.l1Count, honest.opCount - honest.l1Count);
     let (operator, progress) = (&world.people[OPERATOR].l1, &mut world.progress);
     for hash in tamper::refuse_all(&world.l1, operator, &honest, &label, progress).await? {
         let receipt = world.l1.receipt(hash).await?;

@@ -73,7 +73,7 @@ impl World {
     pub async fn new(stack: Stack, options: &Options, progress: Progress) -> Result<Self> {
         let deployment = stack.deployment().clone();
         let l1 = L1::connect(&stack.l1_url(), deployment.contract, deployment.erc20).await?;
-        let l2 = L2::connect(&stack.api_url()).await?;
+        let l2 = L2::connect(&stack.api_url(), TOKENS.len(), PATIENCE).await?;
         let operator = Person {
             name: "operator".to_owned(),
             l1: Key::existing(stack.operator_key()?, &l1).await?,

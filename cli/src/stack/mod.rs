@@ -262,7 +262,7 @@ fn configuration(
         sequencer: toml::toml! {
             minimum_fees = [
                 { token = 0, transfer = "10000000000000", transfer_new = "50000000000000", withdraw = "100000000000000" },
-                { token = 1, transfer = "10000000000000000", transfer_new = "50000000000000000", withdraw = "100000000000000000" },
+                { token = 1, transfer = "100000000000000", transfer_new = "500000000000000", withdraw = "1000000000000000" },
             ]
         }
         .with("listen", sequencer.to_string())
