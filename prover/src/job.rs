@@ -9,8 +9,8 @@ use sqlx::postgres::{PgPool, PgRow};
 use sqlx::Row;
 
 const LOAD: &str = "
-    SELECT shape, timestamp, fee_account, l1_count, op_count, old_root, new_root, ops, commitment, witness,
-        chain.chain_id, chain.contract
+    SELECT batches.shape, batches.timestamp, batches.fee_account, l1_count, op_count, old_root, new_root, ops, commitment,
+        witness, chain.chain_id, chain.contract
     FROM batches LEFT JOIN chain ON true WHERE number = $1";
 
 /// Reads the witness of a batch, and makes sure that a proof of it is a proof of the batch's columns, which are what

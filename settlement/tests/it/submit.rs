@@ -135,18 +135,20 @@ async fn a_stuck_transaction_is_replaced_with_a_higher_fee_up_to_the_cap() {
     world.store(1, &[transfer(1)], Proof::Right).await;
     world.node("evm_setAutomine", (false,)).await;
     let mine = async {
-        // Long enough for a replacement.
-        tokio::time::sleep(Duration::from_millis(1_800)).await;
+        // Long enough for one replacement; the next one would pass the cap.
+        tokio::time::sleep(Duration::from_millis(2_700)).await;
         let offers: i64 = sqlx::query_scalar("SELECT count(*) FROM l1_transactions").fetch_one(&world.pool).await.expect("read");
         assert_eq!(offers, 2, "one transaction and its replacement");
-        // The chain has become dearer than the cap allows by far: nothing gets into a block.
+        // The next block is far too dear, and the node drops what can't pay for it.
         world.node("anvil_setNextBlockBaseFeePerGas", (U256::from(1_000_000_000_000u64),)).await;
         world.mine(1).await;
         assert_eq!(world.batch_number().await, 0);
+        // Long enough to be offered again.
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
         world.node("anvil_setNextBlockBaseFeePerGas", (U256::from(1_000_000_000u64),)).await;
         world.mine(1).await;
     };
-    let mut submitter = world.submitter();
+    let mut submitter = world.submitter_capped(1_900_000_000);
     let (outcome, ()) = tokio::join!(submitter.submit_next(), mine);
     outcome.expect("submits");
     assert_eq!((world.batch_number().await, operator_transactions(&world).await), (1, 1));

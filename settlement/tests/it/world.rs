@@ -116,13 +116,23 @@ impl World {
     }
 
     pub(crate) fn sender(&self, key: &str, kind: &'static str) -> Sender {
+        self.sender_capped(key, kind, 300_000_000_000)
+    }
+
+    fn sender_capped(&self, key: &str, kind: &'static str, fee_cap_wei: u128) -> Sender {
         let (stuck_after, poll) = (Duration::from_secs(1), Duration::from_millis(20));
-        let policy = SendPolicy { fee_cap_wei: 300_000_000_000, stuck_after, poll };
+        let policy = SendPolicy { fee_cap_wei, stuck_after, poll };
         Sender::new(self.pool.clone(), self.l1.clone(), signer(key), policy, kind)
     }
 
     pub(crate) fn submitter(&self) -> Submitter {
         Submitter::new(self.pool.clone(), self.l1.clone(), self.sender(OPERATOR, submitter::KIND))
+    }
+
+    /// A submitter that offers at most so much for gas.
+    pub(crate) fn submitter_capped(&self, fee_cap_wei: u128) -> Submitter {
+        let sender = self.sender_capped(OPERATOR, submitter::KIND, fee_cap_wei);
+        Submitter::new(self.pool.clone(), self.l1.clone(), sender)
     }
 
     pub(crate) fn creditor(&self, chunk: usize) -> Creditor {
