@@ -1,10 +1,15 @@
 //! The crate's integration tests, one binary.
 
+mod attacks;
 mod batches;
-mod gadgets_eddsa;
 mod counts;
+mod forged;
+mod gadgets_eddsa;
 mod gadgets_hash;
 mod harness;
 mod mutation;
 mod proofs;
+mod refusals;
+mod singly;
+mod words;
 mod world;

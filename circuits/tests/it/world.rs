@@ -75,6 +75,11 @@ pub(crate) fn people() -> Tree {
 
 /// One batch with an operation of nearly every kind, padding too.
 pub(crate) fn mixed() -> BatchWitness {
+    mixed_in(SHAPE)
+}
+
+/// [`mixed`] in another shape.
+pub(crate) fn mixed_in(shape: Shape) -> BatchWitness {
     let inputs = [
         unsigned(deposit(2, 2, TokenId::ETH, 500)),
         unsigned(Operation::SetKey { account: id(3), caller: pair(2).owner, key_hash: pair(9).key_hash }),
@@ -82,7 +87,7 @@ pub(crate) fn mixed() -> BatchWitness {
         signed(payload(3, 0, 50, Target::Account(pair(8))), 3, Resolution::Create(id(7))),
         signed(payload(2, 1, 20, Target::L1(pair(5).owner)), 2, Resolution::Create(id(0))),
     ];
-    build(&mut people(), SHAPE, header(), &inputs).unwrap()
+    build(&mut people(), shape, header(), &inputs).unwrap()
 }
 
 /// A memory of the slot function.
