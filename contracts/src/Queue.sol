@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {AmountZero, InsufficientValue, KeyHashOutOfRange, OwnerOutOfRange, QueueMismatch} from "./Errors.sol";
@@ -105,7 +106,8 @@ abstract contract Queue is Vault {
         uint64 index = progress.queueTail;
         uint256 earliest = block.timestamp + DEADLINE_DELAY;
         uint256 next = progress.lastDeadline + DEADLINE_STEP;
-        uint32 deadline = SafeCast.toUint32(earliest > next ? earliest : next);
+        // Saturates: a queue so long that deadlines leave their 32 bits must still take entries.
+        uint32 deadline = uint32(Math.min(Math.max(earliest, next), type(uint32).max));
 
         uint256 hash = uint256(Operations.preimageHash(core, uint160(aux1), aux2));
         queue[index] = (hash >> 32 << 32) | deadline;
