@@ -76,6 +76,7 @@ CREATE TABLE batches (
     settled_at  TIMESTAMPTZ,
     settled_tx  BYTEA
 );
+CREATE UNIQUE INDEX batches_one_open ON batches (status) WHERE status = 'open';
 
 -- What a word of the state was before a batch first changed it, kept until the batch is built: a restarted builder
 -- gets the state after the last built batch from the current one. Written by the sequencer.

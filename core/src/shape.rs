@@ -55,20 +55,22 @@ impl RowCounter {
     /// The rows of a batch without operations: the path to the fee account's header, which padding reads.
     pub fn new(geometry: Geometry, shape: Shape, fee_account: crate::types::AccountId) -> Self {
         let mut counter = Self { geometry, shape, slots: 0, quads: BTreeSet::new(), nodes: BTreeSet::from([0]) };
-        counter.insert(&[geometry.address(fee_account.get(), 0)]);
+        let (quads, nodes) = counter.missing(&[geometry.address(fee_account.get(), 0)]);
+        counter.quads.extend(quads);
+        counter.nodes.extend(nodes);
         counter
     }
 
     /// Adds an operation that makes these accesses, if it fits; says whether it did.
     pub fn try_add(&mut self, addresses: &[u32; PORTS]) -> bool {
-        let mut grown = self.clone();
-        grown.insert(addresses);
-        grown.slots += 1;
-        let fits = grown.slots <= self.shape.slots
-            && grown.quads.len() <= self.shape.leaf_rows
-            && grown.nodes.len() <= self.shape.node_rows;
+        let (quads, nodes) = self.missing(addresses);
+        let fits = self.slots < self.shape.slots
+            && self.quads.len() + quads.len() <= self.shape.leaf_rows
+            && self.nodes.len() + nodes.len() <= self.shape.node_rows;
         if fits {
-            *self = grown;
+            self.slots += 1;
+            self.quads.extend(quads);
+            self.nodes.extend(nodes);
         }
         fits
     }
@@ -83,15 +85,18 @@ impl RowCounter {
         (self.quads.len(), self.nodes.len())
     }
 
-    fn insert(&mut self, addresses: &[u32]) {
+    /// Quads and inner nodes of these accesses that have no row yet.
+    fn missing(&self, addresses: &[u32]) -> (BTreeSet<u32>, BTreeSet<u32>) {
+        let (mut quads, mut nodes) = (BTreeSet::new(), BTreeSet::new());
         for quad in addresses.iter().map(|a| a / 4) {
-            if !self.quads.insert(quad) {
+            if self.quads.contains(&quad) || !quads.insert(quad) {
                 continue;
             }
             let mut id = parent(self.geometry.first_leaf_id() + quad);
-            while self.nodes.insert(id) {
+            while !self.nodes.contains(&id) && nodes.insert(id) {
                 id = parent(id);
             }
         }
+        (quads, nodes)
     }
 }

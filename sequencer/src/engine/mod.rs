@@ -184,10 +184,10 @@ impl Engine {
             self.seal(now);
             self.open.put(&operation, &run.addresses(), now).expect("an empty batch holds any operation")
         });
-        if let Some(pair) = self.replaced_pair(&operation, &run) {
-            if self.state.retire(pair) {
-                self.draft.retired.push(pair);
-            }
+        if let Some(pair) = self.replaced_pair(&operation, &run)
+            && self.state.retire(pair)
+        {
+            self.draft.retired.push(pair);
         }
         self.keep(&run);
         let L1Entry { index, preimage, .. } = *entry;
@@ -208,7 +208,10 @@ impl Engine {
         self.draft.batch(self.open.row(false));
     }
 
+    /// # Panics
+    /// If the batch is empty: the circuit and the contract take no such batch.
     fn seal(&mut self, now: u32) {
+        assert!(self.open.op_count() > 0, "an empty batch is not sealed");
         let (row, next) = self.open.seal(now);
         self.open = next;
         self.draft.batch(row);

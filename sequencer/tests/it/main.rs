@@ -7,3 +7,4 @@ mod l1;
 mod refusals;
 mod support;
 mod takeover;
+mod throughput;

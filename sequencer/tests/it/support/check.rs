@@ -79,6 +79,6 @@ async fn check_withdrawals(pool: &PgPool, batch: u64, operations: &[Operation]) 
 /// The root of the state after the last block, from the tables of accounts and balances alone.
 pub(crate) async fn root_from_sql(pool: &PgPool, config: &Config) -> F {
     let geometry = sheaf_core::geometry::Geometry::new(config.depth);
-    let words = store::load_words(&mut *pool.acquire().await.unwrap(), geometry).await.unwrap();
+    let words = store::load_words(&mut pool.acquire().await.unwrap(), geometry).await.unwrap();
     Tree::from_words(geometry, words).root()
 }
