@@ -2,6 +2,7 @@
 
 mod amount;
 mod arb;
+mod docs;
 mod eddsa;
 mod geometry;
 mod hash;
