@@ -15,7 +15,7 @@ pub struct Counts {
 
 impl Counts {
     /// The whole demo: 8 users and 100 transfers.
-    pub const FULL: Self = Self { users: 8, newcomers: 5, waves: [60, 14, 26] };
+    pub const FULL: Self = Self { users: 8, newcomers: 5, waves: [60, 18, 22] };
     /// The same scenario, small enough for a test.
     pub const QUICK: Self = Self { users: 4, newcomers: 2, waves: [14, 4, 6] };
 

@@ -31,6 +31,7 @@ use sheaf_devkit::postgres::{ClusterOptions, Server};
 use sheaf_devkit::service::{Service, ServiceOptions};
 use std::fs::File;
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -110,10 +111,12 @@ impl Stack {
             let watch_only: &[&str] = if name == "settlement" && !settle { &["--watch-only"] } else { &[] };
             let service = self.spawn(name, watch_only)?;
             self.services.push(service);
+            if name == "sequencer" {
+                // The others would complain about tables that it has not made yet.
+                self.await_ready(name, move || http::answers(sequencer, "/status")).await?;
+            }
         }
-        // The sequencer is up when the API says that transactions are taken.
         let api = self.api;
-        self.await_ready("sequencer", move || http::answers(sequencer, "/status")).await?;
         self.await_ready("api", move || http::answers(api, "/v1/health")).await
     }
 
@@ -174,8 +177,9 @@ impl Stack {
     }
 
     fn spawn(&self, name: &str, arguments: &[&str]) -> Result<Service> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.arg(name).arg("--config").arg(self.dir.join("sheaf.toml")).args(arguments);
+        // This very program, even if its file has been replaced by a newer build meanwhile.
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("sheaf").arg(name).arg("--config").arg(self.dir.join("sheaf.toml")).args(arguments);
         // What is meant for the demo must not reach its services.
         command.env_remove(crate::config::DATABASE_URL_VARIABLE).env("NO_COLOR", "1");
         let log = self.dir.join("logs").join(format!("{name}.log"));
