@@ -162,7 +162,8 @@ impl Display {
     fn new() -> Self {
         let bar = std::io::stdout().is_terminal().then(|| {
             let style = ProgressStyle::with_template("   {msg:<34} {bar:30} {percent:>3}%  {elapsed} of about {duration}");
-            ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stdout()).with_style(style.expect("the template is well-formed"))
+            ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stdout())
+                .with_style(style.expect("the template is well-formed"))
         });
         Self { started: Instant::now(), last_line: None, bar }
     }
@@ -178,7 +179,11 @@ impl Display {
         if making && self.last_line.is_none_or(|(last, at)| last != stage || at.elapsed() >= LINE_INTERVAL) {
             let elapsed = self.started.elapsed().as_secs_f64();
             let whole = if done > 0.2 { elapsed / done } else { EXPECTED_SECONDS };
-            println!("   making the development keys: {} ({:.0} %, {elapsed:.0} s of about {whole:.0} s)", name(stage), done * 100.0);
+            println!(
+                "   making the development keys: {} ({:.0} %, {elapsed:.0} s of about {whole:.0} s)",
+                name(stage),
+                done * 100.0
+            );
             self.last_line = Some((stage, Instant::now()));
         }
     }

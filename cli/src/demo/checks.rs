@@ -9,10 +9,10 @@ use super::world::{PATIENCE, TOKENS, World};
 use alloy::consensus::Transaction as _;
 use alloy::primitives::{Address, B256};
 use alloy::providers::Provider;
+use alloy::sol_types::SolInterface;
 use anyhow::{Context, Result};
 use sheaf_api::model::{Operation, Status};
 use sheaf_contracts::Sheaf::SheafCalls;
-use alloy::sol_types::SolInterface;
 use sheaf_core::transaction::Pair;
 use std::collections::HashMap;
 
@@ -59,7 +59,8 @@ pub async fn balances(world: &mut World, before: &Before) -> Result<()> {
     }
     for place in ["L2", "L1", "claimable"] {
         let lines = || world.progress.report.balances.iter().filter(|b| b.place == place);
-        let (count, wrong) = (lines().count(), lines().filter(|b| b.after != b.expected).map(|b| b.who.clone()).collect::<Vec<_>>());
+        let (count, wrong) =
+            (lines().count(), lines().filter(|b| b.after != b.expected).map(|b| b.who.clone()).collect::<Vec<_>>());
         let detail = if wrong.is_empty() { format!("{count} balances") } else { format!("wrong: {}", wrong.join(", ")) };
         let name = match place {
             "claimable" => "everything claimable is as the tally says".to_owned(),
@@ -175,7 +176,11 @@ pub async fn batch_lines(world: &mut World) -> Result<()> {
     world.progress.report.gas_per_transfer = best.map(|(_, gas)| gas);
     let transfers = world.progress.report.batches.iter().map(|b| b.l2_transactions).sum::<usize>();
     let detail = format!("{transfers} of {}", world.executed.len());
-    world.progress.check("the settled batches hold exactly the L2 transactions that were sent", transfers == world.executed.len(), detail);
+    world.progress.check(
+        "the settled batches hold exactly the L2 transactions that were sent",
+        transfers == world.executed.len(),
+        detail,
+    );
     Ok(())
 }
 

@@ -40,7 +40,12 @@ pub async fn fund(world: &mut World) -> Result<()> {
         }
     }
     let eth = units(START_ETH);
-    world.progress.say(&format!("{} users with {eth} ETH and {} {}", world.counts.users, units(START_ERC20), world.symbol(ERC20)));
+    world.progress.say(&format!(
+        "{} users with {eth} ETH and {} {}",
+        world.counts.users,
+        units(START_ERC20),
+        world.symbol(ERC20)
+    ));
     Ok(())
 }
 
@@ -78,7 +83,11 @@ pub async fn deposit_all(world: &mut World) -> Result<()> {
     world.progress.check("the deposits of each pair went to one account", single, format!("{} deposits", sent.len()));
     let fee_account = world.people[OPERATOR].account.map(AccountId::get);
     let expected = world.l2.info.fee_account;
-    world.progress.check("the operator's deposit opened the fee account", fee_account == Some(expected), format!("account {expected}"));
+    world.progress.check(
+        "the operator's deposit opened the fee account",
+        fee_account == Some(expected),
+        format!("account {expected}"),
+    );
     Ok(())
 }
 

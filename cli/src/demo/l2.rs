@@ -90,12 +90,10 @@ impl L2 {
     /// # Errors
     /// If that takes longer than `limit`.
     pub async fn executed_l1_operation(&self, hash: B256, limit: Duration) -> Result<L1Operation> {
-        wait_for(&format!("L1 transaction {hash} to be executed"), limit, async || {
-            match self.client.l1_operations(hash).await {
-                Ok(found) => Ok(found.operations.into_iter().find(|o| o.status >= Status::Executed)),
-                Err(ClientError::Refused { status: 404, .. }) => Ok(None),
-                Err(error) => Err(error.into()),
-            }
+        wait_for(&format!("L1 transaction {hash} to be executed"), limit, async || match self.client.l1_operations(hash).await {
+            Ok(found) => Ok(found.operations.into_iter().find(|o| o.status >= Status::Executed)),
+            Err(ClientError::Refused { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error.into()),
         })
         .await
     }

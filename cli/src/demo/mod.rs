@@ -73,7 +73,13 @@ pub async fn run(options: Options) -> Result<()> {
     }
     let failed: Vec<_> = report.checks.iter().filter(|c| !c.held).map(|c| format!("{} ({})", c.name, c.detail)).collect();
     if !report.passed {
-        bail!("{} of {} checks failed; logs are in {}\n  {}", failed.len(), report.checks.len(), dir.display(), failed.join("\n  "));
+        bail!(
+            "{} of {} checks failed; logs are in {}\n  {}",
+            failed.len(),
+            report.checks.len(),
+            dir.display(),
+            failed.join("\n  ")
+        );
     }
     std::fs::remove_dir_all(&dir).with_context(|| format!("removing {}", dir.display()))?;
     println!("\n{ALL_CHECKS_HELD}");
@@ -89,14 +95,8 @@ async fn play(options: &Options, dir: &Path) -> Result<Report> {
     progress.report.circuit = Circuit { slots, leaf_rows, node_rows, constraints: keys.constraints };
 
     progress.step("Postgres, an L1 node, the contract, and Sheaf's four processes");
-    let stack = StackOptions {
-        dir: dir.to_owned(),
-        keys,
-        persistent: false,
-        settle: false,
-        ports: [0, 0],
-        batch_timeout_ms: 6_000,
-    };
+    let stack =
+        StackOptions { dir: dir.to_owned(), keys, persistent: false, settle: false, ports: [0, 0], batch_timeout_ms: 6_000 };
     let stack = Stack::start(stack, |text| progress.say(text)).await?;
     progress.say(&format!("API {}", stack.api_url()));
 

@@ -11,7 +11,8 @@ use sheaf_core::types::{AccountId, TokenId};
 
 /// Names, in the order in which people come in.
 const NAMES: [&str; 16] = [
-    "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "kim", "leo", "mia", "nina", "oscar", "peggy",
+    "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "kim", "leo", "mia", "nina", "oscar",
+    "peggy",
 ];
 
 /// Someone with an L1 key, an L2 key and, once it exists, an account.

@@ -141,7 +141,13 @@ impl Report {
     fn write_batches(&self, out: &mut String) {
         let Circuit { slots, leaf_rows, node_rows, constraints } = self.circuit;
         line(out, "");
-        line(out, &format!("Batches: {slots} slots, {leaf_rows} leaf rows, {node_rows} node rows = {} constraints each", thousands(constraints as u128)));
+        line(
+            out,
+            &format!(
+                "Batches: {slots} slots, {leaf_rows} leaf rows, {node_rows} node rows = {} constraints each",
+                thousands(constraints as u128)
+            ),
+        );
         line(out, "  batch   from L1   on L2   proving        gas   gas an op   bytes");
         for b in &self.batches {
             line(
@@ -184,7 +190,14 @@ impl Report {
             let expected = if mark.is_empty() { String::new() } else { units(b.expected) };
             line(
                 out,
-                &format!("  {:<22} {:<10} {:<5} {:>26} {:>26}{mark}{expected}", b.who, b.place, b.token, units(b.before), units(b.after)),
+                &format!(
+                    "  {:<22} {:<10} {:<5} {:>26} {:>26}{mark}{expected}",
+                    b.who,
+                    b.place,
+                    b.token,
+                    units(b.before),
+                    units(b.after)
+                ),
             );
         }
     }

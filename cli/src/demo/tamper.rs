@@ -55,7 +55,13 @@ const TRANSFER_RECEIVER_BYTE: usize = 8;
 ///
 /// # Errors
 /// If the node does not answer.
-pub async fn refuse_all(l1: &L1, operator: &Key, honest: &Sheaf::Batch, label: &str, progress: &mut Progress) -> Result<Vec<B256>> {
+pub async fn refuse_all(
+    l1: &L1,
+    operator: &Key,
+    honest: &Sheaf::Batch,
+    label: &str,
+    progress: &mut Progress,
+) -> Result<Vec<B256>> {
     let mut sent = Vec::new();
     let root = l1.sheaf().root().call().await?;
     for place in Place::ALL {

@@ -67,9 +67,18 @@ pub async fn third(world: &mut World) -> Result<()> {
         let (token, amount) = held.into_iter().max_by_key(|(_, amount)| *amount).expect("there are tokens");
         plan.push(Transfer { from, to: 1, token, amount: amount_at_most(amount / 2), fee_factor: 1, creates: false });
     }
-    plan.push(Transfer { from: world.key_changer(), to: 1, token: 0, amount: 1_000_000_000_000_000, fee_factor: 1, creates: false });
+    plan.push(Transfer {
+        from: world.key_changer(),
+        to: 1,
+        token: 0,
+        amount: 1_000_000_000_000_000,
+        fee_factor: 1,
+        creates: false,
+    });
     let count = world.counts.waves[2] - plan.len();
-    plan.extend(Wave { senders: &senders, receivers: &receivers, newcomers: &[], to_oneself: None, count }.plan(&mut world.choices));
+    plan.extend(
+        Wave { senders: &senders, receivers: &receivers, newcomers: &[], to_oneself: None, count }.plan(&mut world.choices),
+    );
     send(world, &plan, Manner::OneByOne).await
 }
 

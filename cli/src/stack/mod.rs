@@ -17,8 +17,8 @@ mod keys;
 pub use first_start::Deployment;
 pub use keys::{BANK_KEY, KeyFiles, write_private};
 
-use crate::keys::Development;
 use crate::config::{Chain, Config, Database, L1};
+use crate::keys::Development;
 use alloy::signers::local::PrivateKeySigner;
 use anyhow::{Context, Result, bail, ensure};
 use sheaf_core::eddsa::SecretKey;
@@ -250,13 +250,7 @@ fn configuration(
     let fee_key_hash = field_to_bytes(files.operator_l2()?.public_key().key_hash()).into();
     Ok(Config {
         database: Database { url: database_url },
-        l1: L1 {
-            rpc_url,
-            chain_id: CHAIN_ID,
-            contract: deployment.contract,
-            start_block: deployment.block,
-            confirmations: 1,
-        },
+        l1: L1 { rpc_url, chain_id: CHAIN_ID, contract: deployment.contract, start_block: deployment.block, confirmations: 1 },
         chain: Chain {
             keys: options.keys.file.clone(),
             shape: Shape::DEVELOPMENT,

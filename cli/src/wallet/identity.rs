@@ -35,9 +35,8 @@ impl Identity {
     /// # Errors
     /// [`WalletError::Keystore`] if the key can't sign.
     pub fn new(signer: PrivateKeySigner, key_number: u32) -> Result<Self, WalletError> {
-        let signature = signer
-            .sign_message_sync(message(key_number).as_bytes())
-            .map_err(|error| WalletError::Keystore(error.to_string()))?;
+        let signature =
+            signer.sign_message_sync(message(key_number).as_bytes()).map_err(|error| WalletError::Keystore(error.to_string()))?;
         // Without the parity, which wallets write in two ways.
         let seed: B256 = keccak256(&signature.as_bytes()[..64]);
         Ok(Self { signer, key: SecretKey::from_seed(&seed.0) })

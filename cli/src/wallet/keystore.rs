@@ -24,7 +24,8 @@ pub fn create(path: &Path, key: &PrivateKeySigner, password: &str) -> Result<(),
     std::fs::create_dir_all(folder).map_err(|e| failed(&e))?;
     // Written aside and linked into place: a keystore is whole or absent, and linking never replaces a file.
     let aside = tempfile::Builder::new().prefix(".keystore").tempdir_in(folder).map_err(|e| failed(&e))?;
-    PrivateKeySigner::encrypt_keystore(aside.path(), &mut OsRng, key.to_bytes(), password, Some("key")).map_err(|e| failed(&e))?;
+    PrivateKeySigner::encrypt_keystore(aside.path(), &mut OsRng, key.to_bytes(), password, Some("key"))
+        .map_err(|e| failed(&e))?;
     let written = aside.path().join("key");
     restrict(&written).map_err(|e| failed(&e))?;
     std::fs::hard_link(&written, path).map_err(|error| match error.kind() {

@@ -72,9 +72,8 @@ impl Wallet {
     /// # Errors
     /// [`WalletError::Token`].
     pub fn token(&self, name: &str) -> Result<&Token, WalletError> {
-        let named = |t: &&Token| {
-            t.symbol.eq_ignore_ascii_case(name) || t.address.eq_ignore_ascii_case(name) || t.id.to_string() == name
-        };
+        let named =
+            |t: &&Token| t.symbol.eq_ignore_ascii_case(name) || t.address.eq_ignore_ascii_case(name) || t.id.to_string() == name;
         let mut found = self.info.tokens.iter().filter(named);
         match (found.next(), found.next()) {
             (Some(token), None) => Ok(token),

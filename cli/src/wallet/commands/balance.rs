@@ -92,8 +92,7 @@ pub(super) async fn claim(options: &Options, token: Option<&str>, to: Option<&st
 async fn on_its_way(wallet: &Wallet) -> Result<String, WalletError> {
     let withdrawals = wallet.api.withdrawals(wallet.identity.signer.address()).await?;
     let waiting = withdrawals.iter().filter(|withdrawal| withdrawal.status < Status::Claimable);
-    let waiting: Vec<String> = waiting
-        .map(|w| format!("{} ({})", wallet.show(w.token, w.amount.parse().unwrap_or(0)), w.status.as_str()))
-        .collect();
+    let waiting: Vec<String> =
+        waiting.map(|w| format!("{} ({})", wallet.show(w.token, w.amount.parse().unwrap_or(0)), w.status.as_str())).collect();
     Ok(if waiting.is_empty() { String::new() } else { format!(" yet: on its way are {}", waiting.join(", ")) })
 }

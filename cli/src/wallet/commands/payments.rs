@@ -11,12 +11,7 @@ pub(super) async fn transfer(options: &Options, amount: &str, to: &str, args: &P
     pay(options, &options.wallet().await?, amount, target, args).await
 }
 
-pub(super) async fn withdraw(
-    options: &Options,
-    amount: &str,
-    to: Option<&str>,
-    args: &PaymentArgs,
-) -> Result<(), WalletError> {
+pub(super) async fn withdraw(options: &Options, amount: &str, to: Option<&str>, args: &PaymentArgs) -> Result<(), WalletError> {
     let to = to.map(parse_address).transpose()?;
     let wallet = options.wallet().await?;
     let recipient = to.unwrap_or_else(|| wallet.identity.signer.address());
