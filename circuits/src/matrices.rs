@@ -50,9 +50,9 @@ impl Matrices {
     pub fn first_failure(&self, assignment: &[F]) -> Option<&'static str> {
         assert_eq!(assignment.len(), self.variable_count);
         let eval = |side: usize, row: usize| {
-            self.sides[side][row].iter().fold(F::zero(), |sum, (k, v)| {
-                sum + if k.is_one() { assignment[*v] } else { *k * assignment[*v] }
-            })
+            self.sides[side][row]
+                .iter()
+                .fold(F::zero(), |sum, (k, v)| sum + if k.is_one() { assignment[*v] } else { *k * assignment[*v] })
         };
         let broken = (0..self.row_count()).into_par_iter().find_first(|row| eval(0, *row) * eval(1, *row) != eval(2, *row));
         broken.map(|row| self.group_names[self.groups[row] as usize])
@@ -85,9 +85,7 @@ impl ConstraintSynthesizer<F> for Replay<'_> {
         for value in b.private() {
             let _ = cs.new_witness_variable(|| Ok(*value))?;
         }
-        let form = |side: &[(F, Var)]| {
-            LinearCombination(side.iter().map(|(k, v)| (*k, variable(*v))).collect())
-        };
+        let form = |side: &[(F, Var)]| LinearCombination(side.iter().map(|(k, v)| (*k, variable(*v))).collect());
         for row in b.rows() {
             cs.enforce_r1cs_constraint(|| form(&row.a), || form(&row.b), || form(&row.c))?;
         }

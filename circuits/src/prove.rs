@@ -126,11 +126,7 @@ pub fn prove(keys: &KeySet, witness: &BatchWitness, blinding: Blinding) -> Resul
     .expect("a domain for this many rows exists: the keys were made with it");
     let timing = Timing { witness: witness_time, proof: started.elapsed() };
     let public = witness.public_inputs();
-    if verify(keys.verifying_key(), &public, &proof) {
-        Ok(Proven { proof, public, timing })
-    } else {
-        Err(ProveError::Invalid)
-    }
+    if verify(keys.verifying_key(), &public, &proof) { Ok(Proven { proof, public, timing }) } else { Err(ProveError::Invalid) }
 }
 
 /// Whether `proof` proves the batch with these public inputs.

@@ -107,15 +107,7 @@ fn new_values(b: &mut Builder, fields: &Fields, old: &[Num; PORTS], is_owner: &N
     let owner = b.select(&creates, &fields.aux1, &old[4]);
     let paid = b.mul(&(&code.transfer + &code.transfer_new), &fields.amount);
     let exact = b.mul(&(&code.deposit - &code.forced_exit), &fields.exact);
-    [
-        old[0].clone(),
-        &old[1] + &fields.is_l2,
-        &old[2] - &spent,
-        key_hash,
-        owner,
-        sum([&old[5], &paid, &exact]),
-        &old[6] + &earned,
-    ]
+    [old[0].clone(), &old[1] + &fields.is_l2, &old[2] - &spent, key_hash, owner, sum([&old[5], &paid, &exact]), &old[6] + &earned]
 }
 
 /// What the words must be, whatever the state is.

@@ -1,7 +1,7 @@
 //! Verifying key, proof and public inputs as JSON that `snarkjs groth16 verify` takes: an independent verifier.
 
 use crate::prove::{Proof, VerifyingKey};
-use ark_bn254::{Bn254, Fq12, Fq2, Fq6, G1Affine, G2Affine};
+use ark_bn254::{Bn254, Fq2, Fq6, Fq12, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
 use ark_ec::pairing::Pairing;
 use ark_ff::{One, PrimeField, Zero};

@@ -143,7 +143,7 @@ impl<T> Checked<T> {
             self.rest[at..at + n].copy_from_slice(&bytes[..n]);
             self.length += n as u64;
             bytes = &bytes[n..];
-            if self.length % 8 == 0 {
+            if self.length.is_multiple_of(8) {
                 self.sum = (self.sum ^ u64::from_be_bytes(self.rest)).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29);
             }
         }

@@ -57,7 +57,11 @@ impl DevelopmentTrapdoor {
     /// The secrets of a shape's keys.
     pub fn of(geometry: Geometry, shape: &Shape) -> Self {
         let mut common = ChaCha20Rng::from_seed(keccak256(SEED_LABEL).0);
-        let own = format!("{SEED_LABEL} depth {} shape {:?}", geometry.depth(), (shape.id, shape.slots, shape.leaf_rows, shape.node_rows));
+        let own = format!(
+            "{SEED_LABEL} depth {} shape {:?}",
+            geometry.depth(),
+            (shape.id, shape.slots, shape.leaf_rows, shape.node_rows)
+        );
         let mut own = ChaCha20Rng::from_seed(keccak256(own).0);
         let [alpha, beta, gamma, tau] = std::array::from_fn(|_| random(&mut common));
         Self { alpha, beta, gamma, delta: random(&mut own), tau }
@@ -124,7 +128,11 @@ fn inverse(secret: F) -> F {
 }
 
 /// Runs the setup.
-pub(super) fn proving_key(matrices: &Matrices, trapdoor: &DevelopmentTrapdoor, progress: &mut dyn FnMut(Stage, f64)) -> ProvingKey {
+pub(super) fn proving_key(
+    matrices: &Matrices,
+    trapdoor: &DevelopmentTrapdoor,
+    progress: &mut dyn FnMut(Stage, f64),
+) -> ProvingKey {
     progress(Stage::Evaluation, 0.05);
     let (g1, g2) = (G1Projective::generator(), G2Projective::generator());
     let inputs = matrices.input_count;
@@ -161,7 +169,11 @@ pub(super) fn proving_key(matrices: &Matrices, trapdoor: &DevelopmentTrapdoor, p
     }
 }
 
-fn multiples<G: ScalarMul>(table: &BatchMulPreprocessing<G>, scalars: &[G::ScalarField], report: &mut dyn FnMut(usize)) -> Vec<G::MulBase> {
+fn multiples<G: ScalarMul>(
+    table: &BatchMulPreprocessing<G>,
+    scalars: &[G::ScalarField],
+    report: &mut dyn FnMut(usize),
+) -> Vec<G::MulBase> {
     let mut points = Vec::with_capacity(scalars.len());
     for chunk in scalars.chunks(CHUNK) {
         points.extend(table.batch_mul(chunk));

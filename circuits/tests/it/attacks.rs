@@ -378,7 +378,12 @@ fn a_deposit_that_is_swallowed() {
 /// A stranger's forced exit takes nothing, and his SetKey changes nothing, whatever he writes into the trace.
 #[test]
 fn a_stranger_with_a_forged_owner() {
-    let exit = |caller: u8, amount| Operation::ForcedExit { account: id(2), token: TokenId::ETH.word(), amount, caller: pair(caller).owner };
+    let exit = |caller: u8, amount| Operation::ForcedExit {
+        account: id(2),
+        token: TokenId::ETH.word(),
+        amount,
+        caller: pair(caller).owner,
+    };
     let batch = build_unchecked(&mut people(), SHAPE, header(), &[unsigned(exit(3, 1000))]).unwrap();
     let mut private = Private::from(&batch);
     only(Circuit::small(), &private, "exit_amount");

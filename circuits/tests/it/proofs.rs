@@ -89,7 +89,8 @@ fn the_setup_gives_what_the_stock_one_gives() {
     let limbs: Vec<u8> = tau.0.0.iter().flat_map(|limb| limb.to_le_bytes()).collect();
     let (g1, g2) = (G1Projective::generator(), G2Projective::generator());
     let circuit = Replay(tiny_rows());
-    let stock = Groth16::<Bn254>::generate_parameters_with_qap(circuit, alpha, beta, gamma, delta, g1, g2, &mut Fixed(limbs)).unwrap();
+    let stock =
+        Groth16::<Bn254>::generate_parameters_with_qap(circuit, alpha, beta, gamma, delta, g1, g2, &mut Fixed(limbs)).unwrap();
     assert!(stock == tiny_keys().proving_key);
     assert_eq!(development_verifying_key(GEOMETRY, &TINY), stock.vk);
 }
