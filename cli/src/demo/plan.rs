@@ -110,7 +110,7 @@ impl Wave<'_> {
         let hot = self.receivers[0];
         loop {
             let from = choices.one_of(self.senders);
-            let to = if i % 3 == 0 { hot } else { choices.one_of(self.receivers) };
+            let to = if i.is_multiple_of(3) { hot } else { choices.one_of(self.receivers) };
             if from != to {
                 return transfer(from, to, i, choices);
             }

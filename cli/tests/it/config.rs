@@ -1,4 +1,4 @@
-//! The documented example is a configuration, with every key that there is.
+//! The documented example is a configuration, and its optional keys exist and have the defaults that it says.
 
 use sheaf_cli::config::Config;
 
