@@ -66,7 +66,7 @@ pub struct Timing {
 /// Why a batch can't be proven. Each is a defect on our side: a user can't cause one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProveError {
-    /// The keys are for another shape or geometry than the batch.
+    /// The keys are for another shape or geometry than the batch, or the batch has not the size of its own shape.
     #[error("the keys are for another shape than the batch")]
     Shape,
     /// The batch breaks a rule, so no proof of it would verify.
@@ -98,12 +98,20 @@ pub fn assignment(witness: &BatchWitness) -> Vec<F> {
     b.assignment()
 }
 
+/// Whether a witness, which may come from a damaged store, is as large as it says.
+fn has_size_of_its_shape(BatchWitness { shape, public, trace, signatures, .. }: &BatchWitness) -> bool {
+    let sizes = (trace.slots.len(), trace.leaves.len(), trace.nodes.len());
+    sizes == (shape.slots, shape.leaf_rows, shape.node_rows)
+        && public.operations.len() <= shape.slots
+        && signatures.len() == public.operations.len()
+}
+
 /// Proves a batch, and verifies the proof before giving it away.
 ///
 /// # Errors
 /// [`ProveError`].
 pub fn prove(keys: &KeySet, witness: &BatchWitness, blinding: Blinding) -> Result<Proven, ProveError> {
-    if (keys.shape, keys.geometry) != (witness.shape, witness.geometry) {
+    if (keys.shape, keys.geometry) != (witness.shape, witness.geometry) || !has_size_of_its_shape(witness) {
         return Err(ProveError::Shape);
     }
     let started = Instant::now();

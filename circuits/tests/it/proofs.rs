@@ -113,6 +113,13 @@ fn a_batch_is_proven_and_a_changed_input_is_refused() {
     assert!(again.proof != proven.proof, "another blinding, another proof");
     let other = build(&mut people(), Shape { id: 8, ..TINY }, header(), &[]).unwrap();
     assert_eq!(prove(keys, &other, Blinding::from_seed([1; 32])).unwrap_err(), ProveError::Shape);
+    let mut cut = tiny_batch();
+    cut.trace.leaves.pop();
+    assert_eq!(prove(keys, &cut, Blinding::from_seed([1; 32])).unwrap_err(), ProveError::Shape);
+    let mut changed = tiny_batch();
+    changed.c += F::from(1u64);
+    let refused = prove(keys, &changed, Blinding::from_seed([1; 32])).unwrap_err();
+    assert_eq!(refused, ProveError::Unsatisfied { group: "commitment" });
 }
 
 #[test]
