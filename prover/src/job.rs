@@ -5,8 +5,8 @@ use crate::error::Error;
 use alloy_primitives::Address;
 use sheaf_core::types::field_to_bytes;
 use sheaf_core::{l1, trace::BatchWitness};
-use sqlx::postgres::{PgPool, PgRow};
 use sqlx::Row;
+use sqlx::postgres::{PgPool, PgRow};
 
 const LOAD: &str = "
     SELECT batches.shape, batches.timestamp, batches.fee_account, l1_count, op_count, old_root, new_root, ops, commitment,
@@ -34,7 +34,9 @@ pub async fn load(pool: &PgPool, batch: i64) -> Result<BatchWitness> {
 /// Names the first column that says something else than the witness.
 fn difference(row: &PgRow, witness: &BatchWitness) -> Result<Option<&'static str>> {
     let public = &witness.public;
-    let word = |column: &str, value| Ok::<_, sqlx::Error>(row.try_get::<Option<Vec<u8>>, _>(column)?.as_deref() == Some(&field_to_bytes(value)));
+    let word = |column: &str, value| {
+        Ok::<_, sqlx::Error>(row.try_get::<Option<Vec<u8>>, _>(column)?.as_deref() == Some(&field_to_bytes(value)))
+    };
     let checks = [
         ("shape", row.try_get::<i16, _>("shape")? == i16::from(witness.shape.id)),
         ("timestamp", row.try_get::<i64, _>("timestamp")? == i64::from(public.timestamp)),

@@ -1,7 +1,7 @@
 //! The keys that a worker holds: loaded once, refused by name if they are not the wanted ones.
 
-use crate::config::Config;
 use crate::EVM_PROOF_BYTES;
+use crate::config::Config;
 use alloy_primitives::B256;
 use anyhow::{Context as _, Result, ensure};
 use sheaf_circuits::evm::proof_to_bytes;
@@ -72,7 +72,11 @@ impl Keys {
         let proven = prove(&self.set, witness, Blinding::from_seed(seed));
         let proven = proven.map_err(|error| format!("{}: {error}", error.code()))?;
         let timing = proven.timing;
-        tracing::debug!(witness_seconds = timing.witness.as_secs_f32(), proof_seconds = timing.proof.as_secs_f32(), "made a proof");
+        tracing::debug!(
+            witness_seconds = timing.witness.as_secs_f32(),
+            proof_seconds = timing.proof.as_secs_f32(),
+            "made a proof"
+        );
         Ok(proven.proof)
     }
 

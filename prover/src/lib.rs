@@ -42,7 +42,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
     config.check()?;
     // One connection listens, one sends heartbeats, one works.
-    let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(10)).connect_lazy(&config.database_url)?;
+    let pool =
+        PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(10)).connect_lazy(&config.database_url)?;
     let keys = {
         let config = config.clone();
         tokio::task::spawn_blocking(move || keys::Keys::load(&config)).await??

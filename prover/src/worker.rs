@@ -36,7 +36,8 @@ impl Worker {
     /// # Errors
     /// If the threads can't be started.
     pub fn new(config: &Config, pool: PgPool, keys: Arc<Keys>) -> anyhow::Result<Self> {
-        let threads = rayon::ThreadPoolBuilder::new().num_threads(config.threads).thread_name(|i| format!("prover-{i}")).build()?;
+        let threads =
+            rayon::ThreadPoolBuilder::new().num_threads(config.threads).thread_name(|i| format!("prover-{i}")).build()?;
         let queue = Queue::new(pool.clone(), config.policy(), config.worker_name());
         Ok(Self { pool, queue, keys, threads: Arc::new(threads), poll: config.poll(), expected: None })
     }
@@ -91,7 +92,12 @@ impl Worker {
         let outcome = {
             let job = async {
                 let witness = Arc::new(self.load(lease).await?);
-                tracing::info!(batch = lease.batch, attempt = lease.attempt, operations = witness.public.operations.len(), "proving");
+                tracing::info!(
+                    batch = lease.batch,
+                    attempt = lease.attempt,
+                    operations = witness.public.operations.len(),
+                    "proving"
+                );
                 let (proof, took) = self.prove(lease, witness.clone()).await?;
                 self.store(lease, &witness, &proof, took).await?;
                 Ok(took)
@@ -193,7 +199,9 @@ impl Worker {
         }
         tracing::error!(batch = lease.batch, attempt = lease.attempt, code = error.code(), %error, "the attempt failed");
         match self.queue.fail(lease, error).await {
-            Ok(Failure::Retried(wait)) => tracing::info!(batch = lease.batch, wait_seconds = wait.as_secs_f32(), "it is tried again"),
+            Ok(Failure::Retried(wait)) => {
+                tracing::info!(batch = lease.batch, wait_seconds = wait.as_secs_f32(), "it is tried again")
+            }
             Ok(Failure::Parked) => {}
             // The lease runs out by itself.
             Err(error) => tracing::warn!(batch = lease.batch, %error, "the failure could not be reported"),
@@ -203,7 +211,9 @@ impl Worker {
     async fn give_back(&self, lease: &Lease) {
         match self.queue.give_back(lease).await {
             Ok(()) => tracing::info!(batch = lease.batch, "gave the job back"),
-            Err(error) => tracing::warn!(batch = lease.batch, %error, "the job could not be given back; its lease runs out by itself"),
+            Err(error) => {
+                tracing::warn!(batch = lease.batch, %error, "the job could not be given back; its lease runs out by itself")
+            }
         }
     }
 }

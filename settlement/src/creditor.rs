@@ -72,7 +72,8 @@ pub fn next_call(batch: u64, all: &[Withdrawal], stored: B256, chunk: usize) -> 
         Some(*hash)
     }));
     let left = prefixes.iter().position(|prefix| *prefix == stored);
-    let left = left.ok_or_else(|| Error::WithdrawalsDiffer { batch, reason: format!("{stored} covers no first part of them") })?;
+    let left =
+        left.ok_or_else(|| Error::WithdrawalsDiffer { batch, reason: format!("{stored} covers no first part of them") })?;
     let first = left.saturating_sub(chunk);
     let withdrawals = all[first..left].iter().map(|w| sheaf_contracts::Sheaf::Withdrawal {
         recipient: w.recipient,

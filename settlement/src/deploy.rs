@@ -62,19 +62,6 @@ pub struct ShapeWords {
     pub ic: [U256; 8],
 }
 
-/// Splits one shape's verifying key, as 22 words in the contract's order: alpha, beta, gamma, delta, IC0 to IC3.
-///
-/// # Panics
-/// If there are not 22 words.
-pub fn split_key(words: &[U256], slots: u16) -> (VerifyingKeyWords, ShapeWords) {
-    fn part<const N: usize>(words: &[U256], at: usize) -> [U256; N] {
-        words[at..at + N].try_into().expect("N words")
-    }
-    assert_eq!(words.len(), 22, "a verifying key for three public inputs has 22 words");
-    let shared = VerifyingKeyWords { alpha: part(words, 0), beta: part(words, 2), gamma: part(words, 6) };
-    (shared, ShapeWords { slots, delta: part(words, 10), ic: part(words, 14) })
-}
-
 /// What was deployed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployed {
@@ -94,7 +81,11 @@ pub struct Deployed {
 /// If the node is on another chain, if development keys or test tokens are not for this chain, or if a transaction fails.
 pub async fn deploy(request: &Request) -> Result<Deployed> {
     let local = LOCAL_CHAINS.contains(&request.chain_id);
-    ensure!(local || !request.transcript.is_zero(), "development keys can't be deployed on chain {}: it is no local test chain", request.chain_id);
+    ensure!(
+        local || !request.transcript.is_zero(),
+        "development keys can't be deployed on chain {}: it is no local test chain",
+        request.chain_id
+    );
     ensure!(local || request.test_tokens.is_empty(), "test tokens can be deployed on local test chains only");
     let chain_id = connect(&request.rpc_url)?.get_chain_id().await.context("the L1 node does not answer")?;
     ensure!(chain_id == request.chain_id, "the L1 node is on chain {chain_id}, not on chain {}", request.chain_id);

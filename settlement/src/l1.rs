@@ -127,7 +127,8 @@ impl L1 {
         let incomplete = || Error::L1("it sent an event without its place".to_owned());
         logs.iter()
             .map(|log| {
-                let what = Sheaf::SheafEvents::decode_log(&log.inner).map_err(|e| Error::L1(format!("an unknown event: {e}")))?.data;
+                let what =
+                    Sheaf::SheafEvents::decode_log(&log.inner).map_err(|e| Error::L1(format!("an unknown event: {e}")))?.data;
                 let (block, transaction) = log.block_number.zip(log.transaction_hash).ok_or_else(incomplete)?;
                 Ok(Event { block, transaction, what })
             })

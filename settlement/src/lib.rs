@@ -60,13 +60,12 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
         error = work(&config, pool.clone(), l1, senders) => Some(error),
     };
     pool.close().await;
-    match halted {
-        None => Ok(tracing::info!("settlement stops")),
-        Some(error) => {
-            tracing::error!(code = error.code(), %error, "settlement halts");
-            Err(error.into())
-        }
+    if let Some(error) = halted {
+        tracing::error!(code = error.code(), %error, "settlement halts");
+        return Err(error.into());
     }
+    tracing::info!("settlement stops");
+    Ok(())
 }
 
 /// Runs the parts until one of them halts.

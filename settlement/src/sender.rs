@@ -69,6 +69,8 @@ enum Answer {
     Taken,
     /// A transaction of the same nonce waits with a fee not far enough below.
     Underpriced,
+    /// The chain asks for more at the moment than is offered, and the node does not keep it until that changes.
+    TooCheap,
     /// The nonce is used up.
     TooLate,
 }
@@ -99,7 +101,7 @@ impl Sender {
         let mut fee = self.fee().await?;
         loop {
             let wait = match self.offer(batch, &request, fee).await? {
-                Answer::Taken => self.policy.stuck_after,
+                Answer::Taken | Answer::TooCheap => self.policy.stuck_after,
                 Answer::Underpriced => Duration::ZERO,
                 Answer::TooLate => break,
             };
@@ -113,7 +115,13 @@ impl Sender {
                 continue;
             }
             // The same one again: the node may have dropped it meanwhile.
-            tracing::warn!(kind = self.kind, batch, nonce, cap_wei = fee.max, "a transaction waits at the highest fee that is allowed");
+            tracing::warn!(
+                kind = self.kind,
+                batch,
+                nonce,
+                cap_wei = fee.max,
+                "a transaction waits at the highest fee that is allowed"
+            );
             tokio::time::sleep(self.policy.poll).await;
         }
         self.close_open().await
@@ -189,6 +197,9 @@ fn refusal(error: &alloy::transports::TransportError) -> Option<Answer> {
     let text = error.as_error_resp()?.message.to_lowercase();
     if text.contains("underpriced") {
         return Some(Answer::Underpriced);
+    }
+    if text.contains("less than block base fee") {
+        return Some(Answer::TooCheap);
     }
     if text.contains("already known") || text.contains("already imported") {
         return Some(Answer::Taken);

@@ -98,7 +98,11 @@ impl Watcher {
             }
             None => {
                 if !self.behind {
-                    tracing::warn!(head = head.number, confirmed = block, "the L1 node is behind what was confirmed; waiting for it");
+                    tracing::warn!(
+                        head = head.number,
+                        confirmed = block,
+                        "the L1 node is behind what was confirmed; waiting for it"
+                    );
                 }
                 self.behind = true;
                 Ok(false)
@@ -191,7 +195,8 @@ async fn apply(transaction: &mut Transaction<'_, Postgres>, confirmed: &Confirme
             notify(transaction, BATCHES_CHANNEL, &number.to_string()).await
         }
         Confirmed::Token { number, erc20, info } => {
-            const WRITE: &str = "INSERT INTO tokens (id, address, symbol, decimals) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+            const WRITE: &str =
+                "INSERT INTO tokens (id, address, symbol, decimals) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
             let bound = sqlx::query(WRITE).bind(i16::from(*number)).bind(erc20.as_slice());
             bound.bind(&info.symbol).bind(i16::from(info.decimals)).execute(&mut **transaction).await?;
             tracing::info!(token = number, %erc20, symbol = info.symbol, "a token was listed");

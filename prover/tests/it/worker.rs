@@ -47,7 +47,8 @@ async fn sealed_batches_get_proofs_that_verify() {
     assert!(sealed.elapsed() < Duration::from_secs(60), "{:?}", sealed.elapsed());
     process.stop().await;
     for (number, witness) in [(1i64, &first), (2, &second)] {
-        let query = sqlx::query_scalar("SELECT proof FROM batches WHERE number = $1 AND proving_ms > 0 AND proven_at IS NOT NULL");
+        let query =
+            sqlx::query_scalar("SELECT proof FROM batches WHERE number = $1 AND proving_ms > 0 AND proven_at IS NOT NULL");
         let stored: Vec<u8> = query.bind(number).fetch_one(&world.pool).await.expect("a proof");
         let proof = proof_from_bytes(&stored.try_into().expect("256 bytes")).expect("points");
         assert!(verify(set.verifying_key(), &witness.public_inputs(), &proof));

@@ -105,7 +105,8 @@ impl World {
     /// Puts sealed batches with jobs into the database that no test proves.
     pub(crate) async fn seal_unread(&self, numbers: std::ops::RangeInclusive<i64>) {
         for number in numbers {
-            const STORE: &str = "INSERT INTO batches (number, status, timestamp, fee_account, shape) VALUES ($1, 'sealed', 1, 1, 0)";
+            const STORE: &str =
+                "INSERT INTO batches (number, status, timestamp, fee_account, shape) VALUES ($1, 'sealed', 1, 1, 0)";
             sqlx::query(STORE).bind(number).execute(&self.pool).await.expect("stored");
             sqlx::query("INSERT INTO proof_jobs (batch) VALUES ($1)").bind(number).execute(&self.pool).await.expect("queued");
         }

@@ -73,7 +73,8 @@ fn built(row: &PgRow, proof: &[u8]) -> Result<Option<Sheaf::Batch>> {
 /// [`Error::ForeignBatch`] or [`Error::Database`].
 pub async fn settle(transaction: &mut Transaction<'_, Postgres>, number: u64, on_l1: &Sheaf::Batch, hash: B256) -> Result<()> {
     let foreign = |reason: &str| Error::ForeignBatch { batch: number, reason: reason.to_owned() };
-    let row = sqlx::query("SELECT * FROM batches WHERE number = $1").bind(number as i64).fetch_optional(&mut **transaction).await?;
+    let row =
+        sqlx::query("SELECT * FROM batches WHERE number = $1").bind(number as i64).fetch_optional(&mut **transaction).await?;
     let ours = row.map(|row| built(&row, &[])).transpose()?.flatten().ok_or_else(|| foreign("the database has no such batch"))?;
     if (ours.oldRoot, ours.newRoot) != (on_l1.oldRoot, on_l1.newRoot) {
         return Err(foreign("its roots differ"));

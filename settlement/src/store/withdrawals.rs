@@ -65,7 +65,13 @@ pub async fn check_settled(transaction: &mut Transaction<'_, Postgres>, batch: u
 ///
 /// # Errors
 /// [`Error::WithdrawalsDiffer`] or [`Error::Database`].
-pub async fn credit(transaction: &mut Transaction<'_, Postgres>, batch: u64, count: u64, remaining: B256, hash: B256) -> Result<()> {
+pub async fn credit(
+    transaction: &mut Transaction<'_, Postgres>,
+    batch: u64,
+    count: u64,
+    remaining: B256,
+    hash: B256,
+) -> Result<()> {
     let leaving = leaving(&mut **transaction, batch).await?;
     let first = usize::try_from(count).ok().and_then(|count| leaving.uncredited.checked_sub(count));
     let first = first.filter(|first| withdrawals_hash(&leaving.all[..*first]) == remaining);

@@ -56,7 +56,14 @@ async fn somebody_else_may_credit_meanwhile() {
     let stored = world.l1.withdrawals_hash(1).await.expect("answers");
     let call = next_call(1, &all, stored, 3).expect("they are ours");
     let sheaf = world.sheaf(USER);
-    sheaf.creditWithdrawals(1, call.prefix, call.withdrawals).send().await.expect("sent").get_receipt().await.expect("in a block");
+    sheaf
+        .creditWithdrawals(1, call.prefix, call.withdrawals)
+        .send()
+        .await
+        .expect("sent")
+        .get_receipt()
+        .await
+        .expect("in a block");
     while world.creditor(100).credit_next().await.expect("credits") == Next::Again {}
     look(&mut world.watcher(0)).await;
     assert_eq!(world.statuses().await, "claimable claimable claimable claimable claimable");

@@ -109,7 +109,8 @@ async fn development_keys_are_deployed_on_local_chains_only() {
     let request = world.request();
     let error = deploy(&sheaf_settlement::deploy::Request { chain_id: 1, ..request.clone() }).await.expect_err("not local");
     assert!(error.to_string().contains("development keys can't be deployed on chain 1"), "{error}");
-    let error = deploy(&sheaf_settlement::deploy::Request { chain_id: 1_337, ..request.clone() }).await.expect_err("another chain");
+    let error =
+        deploy(&sheaf_settlement::deploy::Request { chain_id: 1_337, ..request.clone() }).await.expect_err("another chain");
     assert!(error.to_string().contains("on chain 31337, not on chain 1337"), "{error}");
     let mut bad_key = request;
     bad_key.key.alpha[0] += alloy::primitives::U256::from(1);

@@ -119,7 +119,8 @@ async fn the_reason_of_a_refusal_is_named_and_nothing_is_sent() {
         sqlx::query(change).execute(&world.pool).await.expect("changed");
         refused(named).await;
     }
-    let other = sheaf_settlement::submitter::Submitter::new(world.pool.clone(), world.l1.clone(), world.sender(USER, submitter::KIND));
+    let other =
+        sheaf_settlement::submitter::Submitter::new(world.pool.clone(), world.l1.clone(), world.sender(USER, submitter::KIND));
     let error = { other }.submit_next().await.expect_err("not the operator");
     assert!(error.to_string().contains("NotOperator"), "{error}");
 
@@ -143,10 +144,16 @@ async fn a_stuck_transaction_is_replaced_with_a_higher_fee_up_to_the_cap() {
         world.node("anvil_setNextBlockBaseFeePerGas", (U256::from(1_000_000_000_000u64),)).await;
         world.mine(1).await;
         assert_eq!(world.batch_number().await, 0);
-        // Long enough to be offered again.
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        // It becomes cheap again, and some time later the transaction is offered again.
         world.node("anvil_setNextBlockBaseFeePerGas", (U256::from(1_000_000_000u64),)).await;
-        world.mine(1).await;
+        for _ in 0..50 {
+            world.mine(1).await;
+            if world.batch_number().await == 1 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        panic!("it was not offered again");
     };
     let mut submitter = world.submitter_capped(1_900_000_000);
     let (outcome, ()) = tokio::join!(submitter.submit_next(), mine);

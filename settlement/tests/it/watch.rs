@@ -7,7 +7,8 @@ use sheaf_core::types::{AccountId, TokenId};
 use sheaf_settlement::{Error, Next};
 
 const ENTRIES: &str = "SELECT string_agg(index || ':' || confirmed, ' ' ORDER BY index) FROM l1_operations";
-const AMOUNTS: &str = "SELECT string_agg(encode(substring(preimage FROM 1 FOR 21), 'hex'), ' ' ORDER BY index) FROM l1_operations";
+const AMOUNTS: &str =
+    "SELECT string_agg(encode(substring(preimage FROM 1 FOR 21), 'hex'), ' ' ORDER BY index) FROM l1_operations";
 
 /// What the contract hashes for a deposit of the test user.
 fn deposit_preimage(amount: u128) -> [u8; QUEUE_PREIMAGE_BYTES] {
@@ -36,7 +37,8 @@ async fn entries_are_shown_at_once_and_confirmed_later_also_across_restarts() {
     look(&mut watcher).await;
     assert_eq!(world.text(ENTRIES).await, "0:true 1:true 2:true");
     assert_eq!(watcher.look().await.expect("looks"), Next::Wait, "nothing new");
-    let preimage: Vec<u8> = sqlx::query_scalar("SELECT preimage FROM l1_operations WHERE index = 2").fetch_one(&world.pool).await.expect("read");
+    let preimage: Vec<u8> =
+        sqlx::query_scalar("SELECT preimage FROM l1_operations WHERE index = 2").fetch_one(&world.pool).await.expect("read");
     assert_eq!(preimage, deposit_preimage(300));
     let token = "SELECT symbol || ' ' || decimals || ' ' || encode(address, 'hex') FROM tokens WHERE id = 1";
     assert_eq!(world.text(token).await, format!("TST 18 {:x}", world.deployed.tokens[0]));
@@ -118,7 +120,9 @@ async fn a_batch_that_is_not_ours_halts() {
     let world = World::new().await;
     world.store(1, &[transfer(1)], Proof::Right).await;
     world.submitter().submit_next().await.expect("submits");
-    let execute = async |sql: &'static str| drop(sqlx::query(sql).execute(&world.pool).await.expect(sql));
+    let execute = async |sql: &'static str| {
+        sqlx::query(sql).execute(&world.pool).await.expect(sql);
+    };
     execute("CREATE TABLE kept AS SELECT * FROM batches").await;
     for (change, named) in changes {
         execute(change).await;

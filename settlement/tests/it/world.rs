@@ -162,7 +162,8 @@ impl World {
         method: &'static str,
         parameters: P,
     ) -> String {
-        let answer: Box<serde_json::value::RawValue> = self.l1.provider.raw_request(method.into(), parameters).await.expect(method);
+        let answer: Box<serde_json::value::RawValue> =
+            self.l1.provider.raw_request(method.into(), parameters).await.expect(method);
         answer.get().trim_matches('"').to_owned()
     }
 
