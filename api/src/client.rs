@@ -5,12 +5,12 @@ use crate::model::{
     Account, Accounts, Batch, Batches, Health, Info, L1Operations, SubmitResults, Submitted, Tokens, Transaction, Withdrawal,
     Withdrawals,
 };
-use reqwest::{RequestBuilder, StatusCode};
-use serde::de::DeserializeOwned;
-use serde::Serialize;
-use sheaf_core::json::{TransactionJson, address_to_hex, field_to_hex};
-use sheaf_core::F;
 use alloy_primitives::{Address, B256};
+use reqwest::{RequestBuilder, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sheaf_core::F;
+use sheaf_core::json::{TransactionJson, address_to_hex, field_to_hex};
 use std::time::Duration;
 
 /// How long a request may take. A submission waits for its block, which takes milliseconds.

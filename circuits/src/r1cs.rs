@@ -91,11 +91,7 @@ impl Builder {
 
     /// The constant `value` as a [`Num`].
     pub fn constant(&self, value: F) -> Num {
-        let terms = if self.mode == Mode::Witness || value.is_zero() {
-            Vec::new()
-        } else {
-            vec![(value, Var::One)]
-        };
+        let terms = if self.mode == Mode::Witness || value.is_zero() { Vec::new() } else { vec![(value, Var::One)] };
         Num { value, terms }
     }
 

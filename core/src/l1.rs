@@ -22,7 +22,8 @@ pub const QUEUE_PREIMAGE_BYTES: usize = 73;
 pub fn queue_preimage(operation: &Operation) -> Option<[u8; QUEUE_PREIMAGE_BYTES]> {
     let nobody = AccountId::new(0)?;
     let entry = match *operation {
-        Operation::Deposit { token, amount, owner, key_hash, .. } | Operation::DepositRefund { token, amount, owner, key_hash } => {
+        Operation::Deposit { token, amount, owner, key_hash, .. }
+        | Operation::DepositRefund { token, amount, owner, key_hash } => {
             Operation::Deposit { account: nobody, token, amount, owner, key_hash }
         }
         Operation::ForcedExit { account, token, caller, .. } => Operation::ForcedExit { account, token, amount: 0, caller },

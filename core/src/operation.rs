@@ -1,8 +1,8 @@
 //! Operations, their three words of public data, and their bytes on L1.
 
+use crate::F;
 use crate::amount::{PackedAmount, PackedFee};
 use crate::types::{AccountId, TokenWord, address_from_field, field_from_address, field_from_bytes, field_to_bytes};
-use crate::F;
 use alloy_primitives::{Address, U256};
 use serde::{Deserialize, Serialize};
 
@@ -257,9 +257,7 @@ impl Operation {
         let core_len = if l1 { L1_CORE_BYTES } else { L2_CORE_BYTES };
         let core_bytes = bytes.get(..core_len).ok_or(DecodeError::Truncated)?;
         let bits = core_bytes[core_len - 1] & 15;
-        let code = OpCode::from_bits(bits)
-            .filter(|c| if l1 { c.is_l1() } else { c.is_l2() })
-            .ok_or(DecodeError::Code(bits))?;
+        let code = OpCode::from_bits(bits).filter(|c| if l1 { c.is_l1() } else { c.is_l2() }).ok_or(DecodeError::Code(bits))?;
         let posted = bytes.get(..code.posted_len()).ok_or(DecodeError::Truncated)?;
         let core = U256::from_be_slice(core_bytes);
         let aux1 = posted.get(core_len..core_len + AUX1_BYTES).map(Address::from_slice).unwrap_or_default();
@@ -278,7 +276,8 @@ impl Operation {
     }
 
     fn from_parts(code: OpCode, core: U256, aux1: Address, aux2: F) -> Self {
-        let field = |shift: usize, width: usize| -> u128 { ((core >> shift) & ((U256::from(1) << width) - U256::from(1))).to::<u128>() };
+        let field =
+            |shift: usize, width: usize| -> u128 { ((core >> shift) & ((U256::from(1) << width) - U256::from(1))).to::<u128>() };
         let account = AccountId::new(field(10, 24) as u32).expect("24 bits");
         let to = AccountId::new(field(34, 24) as u32).expect("24 bits");
         let token = TokenWord::new(field(4, 6) as u8).expect("6 bits");

@@ -275,7 +275,12 @@ const fn token_word(operation: &Operation) -> Option<TokenWord> {
 ///
 /// # Errors
 /// The first [`SlotError`] that applies. The signature is taken as verified.
-pub fn apply(ctx: &Context, operation: &Operation, signed: Option<&Signed>, mem: &mut impl Memory) -> Result<[Port; PORTS], SlotError> {
+pub fn apply(
+    ctx: &Context,
+    operation: &Operation,
+    signed: Option<&Signed>,
+    mem: &mut impl Memory,
+) -> Result<[Port; PORTS], SlotError> {
     let ports = evaluate(ctx, operation, mem);
     check(ctx, operation, &ports, signed).inspect_err(|_| {
         for port in ports.iter().rev() {
@@ -315,7 +320,12 @@ pub fn message(domain: F, parts: [F; 3], expires: u32, nonce: F) -> F {
 ///
 /// # Errors
 /// [`SlotError::KeyHash`] if the sender's key is another one, [`SlotError::Expired`], [`SlotError::Signature`].
-pub fn verify_signature(ctx: &Context, operation: &Operation, ports: &[Port; PORTS], slot: &SlotSignature) -> Result<Signed, SlotError> {
+pub fn verify_signature(
+    ctx: &Context,
+    operation: &Operation,
+    ports: &[Port; PORTS],
+    slot: &SlotSignature,
+) -> Result<Signed, SlotError> {
     let parts = signed_parts(operation, ports);
     let nonce = ports[1].old;
     let message = message(ctx.domain, parts, slot.expires, nonce);

@@ -142,11 +142,22 @@ pub fn build(tree: &mut Tree, shape: Shape, header: BatchHeader, inputs: &[SlotI
 ///
 /// # Errors
 /// [`BuildError::Overflow`].
-pub fn build_unchecked(tree: &mut Tree, shape: Shape, header: BatchHeader, inputs: &[SlotInput]) -> Result<BatchWitness, BuildError> {
+pub fn build_unchecked(
+    tree: &mut Tree,
+    shape: Shape,
+    header: BatchHeader,
+    inputs: &[SlotInput],
+) -> Result<BatchWitness, BuildError> {
     build_with(tree, shape, header, inputs, false)
 }
 
-fn build_with(tree: &mut Tree, shape: Shape, header: BatchHeader, inputs: &[SlotInput], checked: bool) -> Result<BatchWitness, BuildError> {
+fn build_with(
+    tree: &mut Tree,
+    shape: Shape,
+    header: BatchHeader,
+    inputs: &[SlotInput],
+    checked: bool,
+) -> Result<BatchWitness, BuildError> {
     if inputs.len() > shape.slots {
         return Err(BuildError::Overflow("slots"));
     }

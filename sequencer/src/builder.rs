@@ -73,8 +73,11 @@ impl Builder {
         sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut *tx).await?;
         let built = store::last_built(&mut tx).await?;
         let words = store::load_base_words(&mut tx, config.geometry(), built).await?;
-        let root: Option<Vec<u8>> =
-            sqlx::query_scalar("SELECT new_root FROM batches WHERE number = $1").bind(built.sql()).fetch_optional(&mut *tx).await?.flatten();
+        let root: Option<Vec<u8>> = sqlx::query_scalar("SELECT new_root FROM batches WHERE number = $1")
+            .bind(built.sql())
+            .fetch_optional(&mut *tx)
+            .await?
+            .flatten();
         tx.commit().await?;
         let tree = tokio::task::spawn_blocking({
             let geometry: Geometry = config.geometry();

@@ -139,7 +139,10 @@ impl Config {
     /// A sentence that says what is wrong.
     pub fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!((4..=DEPTH).contains(&self.depth), "depth must be 4 to {DEPTH}");
-        anyhow::ensure!(self.shape.holds_any_operation(self.geometry()), "the shape is too small: an operation could block the chain");
+        anyhow::ensure!(
+            self.shape.holds_any_operation(self.geometry()),
+            "the shape is too small: an operation could block the chain"
+        );
         let key_hash = field_from_bytes(&self.fee_key_hash.0);
         anyhow::ensure!(key_hash.is_some(), "fee_key_hash must be below the field's modulus");
         anyhow::ensure!(!self.fee_key_hash.is_zero() && !self.fee_owner.is_zero(), "fee_owner and fee_key_hash must not be zero");

@@ -190,7 +190,11 @@ impl Driver {
 }
 
 /// Commits blocks in order, and reports each.
-async fn commit_all(mut committer: Committer, mut blocks: mpsc::Receiver<BlockRecord>, done: mpsc::Sender<Result<(), StoreError>>) {
+async fn commit_all(
+    mut committer: Committer,
+    mut blocks: mpsc::Receiver<BlockRecord>,
+    done: mpsc::Sender<Result<(), StoreError>>,
+) {
     while let Some(block) = blocks.recv().await {
         let result = committer.commit(&block).await;
         let failed = result.is_err();

@@ -58,10 +58,7 @@ impl Environment {
     /// The clock does, before 1970 and after 2106: the protocol's times have 32 bits.
     pub fn system() -> Self {
         let seconds = || SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs();
-        Self {
-            clock: Arc::new(move || u32::try_from(seconds()).expect("a time before 2106")),
-            observer: Arc::new(|_| {}),
-        }
+        Self { clock: Arc::new(move || u32::try_from(seconds()).expect("a time before 2106")), observer: Arc::new(|_| {}) }
     }
 
     /// Replaces the clock, which gives unix seconds.

@@ -49,8 +49,7 @@ impl Sequencer {
         let resume = store::load_resume(&mut writer, Engine::rules(&config), config.operator()).await?;
         let health = Health::default();
         let progress = Arc::new(Progress::default());
-        let builder =
-            Builder::start(pool.clone(), &config, epoch, environment.clone(), health.clone(), progress.clone()).await?;
+        let builder = Builder::start(pool.clone(), &config, epoch, environment.clone(), health.clone(), progress.clone()).await?;
         let listener = TcpListener::bind(config.listen).await.with_context(|| format!("can't listen on {}", config.listen))?;
         let address = listener.local_addr()?;
 
@@ -77,8 +76,14 @@ impl Sequencer {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         };
         let shared = Shared { config: config.clone(), gate, health: health.clone(), view: viewed, pool, journal };
-        let committer =
-            Committer { options, connection: Some(writer), shape: config.shape.id, epoch, environment: environment.clone(), health };
+        let committer = Committer {
+            options,
+            connection: Some(writer),
+            shape: config.shape.id,
+            epoch,
+            environment: environment.clone(),
+            health,
+        };
         let driver = Driver { config, engine, environment, submissions, news, view, progress };
 
         let (stop, stopped) = watch::channel(false);

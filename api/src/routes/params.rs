@@ -19,7 +19,8 @@ pub(crate) fn limit(asked: Option<u32>) -> Result<u32, ApiError> {
 /// A number in a path.
 pub(crate) fn number<T: FromStr>(text: &str, name: &str) -> Result<T, ApiError> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten().ok_or_else(|| {
-        ApiError::new("malformed_request", format!("{name} is not a number in range: {text:?}"))
-    })
+    digits
+        .then(|| text.parse().ok())
+        .flatten()
+        .ok_or_else(|| ApiError::new("malformed_request", format!("{name} is not a number in range: {text:?}")))
 }

@@ -25,13 +25,18 @@ async fn wallet_learns_all_that_it_needs_to_sign() {
     let info = world.client.info().await.unwrap();
     assert_eq!((info.chain_id, info.contract.as_str()), (31_337, format!("0x{}", "cc".repeat(20)).as_str()));
     assert_eq!((info.domain, info.fee_account), (field_to_hex(the_domain()), 1));
-    assert_eq!(info.tokens.iter().map(|t| (t.id, t.symbol.as_str(), t.decimals)).collect::<Vec<_>>(), [(0, "ETH", 18), (7, "TEST", 6)]);
+    assert_eq!(
+        info.tokens.iter().map(|t| (t.id, t.symbol.as_str(), t.decimals)).collect::<Vec<_>>(),
+        [(0, "ETH", 18), (7, "TEST", 6)]
+    );
     assert_eq!(info.minimum_fees[0].transfer_new, "50");
     assert!(info.batch.timestamp.abs_diff(crate::support::now()) < 60);
     assert_eq!((info.limits.max_expiry_seconds, info.limits.max_transactions), (86_400, 8));
     assert_eq!(world.client.tokens().await.unwrap().tokens, info.tokens);
 
-    world.sql("INSERT INTO l1_cursor VALUES (TRUE, 120, now() - interval '30 seconds', 118, decode(repeat('00', 32), 'hex'))").await;
+    world
+        .sql("INSERT INTO l1_cursor VALUES (TRUE, 120, now() - interval '30 seconds', 118, decode(repeat('00', 32), 'hex'))")
+        .await;
     let health = world.client.health().await.unwrap();
     assert!(health.ready && health.database.ready && health.sequencer.ready, "{health:?}");
     let l1 = health.l1.unwrap();

@@ -23,8 +23,11 @@ fn result() -> impl Strategy<Value = SubmitResult> {
             batch: place.map(u64::from),
             position: place,
         })),
-        (proptest::option::of(hash()), error())
-            .prop_map(|(hash, error)| SubmitResult::Refused { hash, status: Status::Rejected, error }),
+        (proptest::option::of(hash()), error()).prop_map(|(hash, error)| SubmitResult::Refused {
+            hash,
+            status: Status::Rejected,
+            error
+        }),
     ]
 }
 

@@ -19,10 +19,8 @@ pub fn h4(b: &mut Builder, words: [&Num; 4]) -> Num {
 /// # Panics
 /// If the number of inputs is 0 or above 12.
 pub fn poseidon(b: &mut Builder, inputs: &[&Num]) -> Num {
-    static PERMUTATIONS: [OnceLock<Permutation>; POSEIDON_INPUTS_MAX + 1] =
-        [const { OnceLock::new() }; POSEIDON_INPUTS_MAX + 1];
-    let permutation = PERMUTATIONS[inputs.len()]
-        .get_or_init(|| Permutation::poseidon(poseidon_parameters(inputs.len())));
+    static PERMUTATIONS: [OnceLock<Permutation>; POSEIDON_INPUTS_MAX + 1] = [const { OnceLock::new() }; POSEIDON_INPUTS_MAX + 1];
+    let permutation = PERMUTATIONS[inputs.len()].get_or_init(|| Permutation::poseidon(poseidon_parameters(inputs.len())));
     let mut state = vec![Num::default()];
     state.extend(inputs.iter().copied().cloned());
     let open = permutation.rounds(b, &state);

@@ -77,12 +77,7 @@ impl Permutation {
         assert_eq!(full_constants.len(), FULL_ROUNDS);
         let full_matrix = full.matrix(width);
         let full_inverse = inverse(&full_matrix);
-        let middle = middle_forms(
-            &full_inverse,
-            &inverse(&partial.matrix(width)),
-            &partial_constants,
-            &full_constants[HALF],
-        );
+        let middle = middle_forms(&full_inverse, &inverse(&partial.matrix(width)), &partial_constants, &full_constants[HALF]);
         Self {
             width,
             layer_first,

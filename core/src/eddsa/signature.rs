@@ -1,8 +1,6 @@
 //! Signatures and their verification.
 
-use super::curve::{
-    Point, Scalar, challenge, integer_from_bytes, mul_base8_public, mul_public, times_cofactor,
-};
+use super::curve::{Point, Scalar, challenge, integer_from_bytes, mul_base8_public, mul_public, times_cofactor};
 use super::key::{PublicKey, SecretKey};
 use crate::F;
 use crate::types::{field_from_bytes, field_to_bytes};

@@ -83,11 +83,9 @@ fn bytes_come_back_and_unreduced_ones_are_refused() {
     };
     let p: [u8; 32] = F::MODULUS.to_bytes_be().try_into().unwrap();
     let l: [u8; 32] = Scalar::MODULUS.to_bytes_be().try_into().unwrap();
-    for (at, modulus, error) in [
-        (0, p, SignatureError::NotCanonical),
-        (32, p, SignatureError::NotCanonical),
-        (64, l, SignatureError::ScalarOutOfRange),
-    ] {
+    for (at, modulus, error) in
+        [(0, p, SignatureError::NotCanonical), (32, p, SignatureError::NotCanonical), (64, l, SignatureError::ScalarOutOfRange)]
+    {
         let mut bytes = signature.to_bytes();
         add(&mut bytes[at..at + 32], modulus);
         assert_eq!(Signature::from_bytes(&bytes), Err(error));

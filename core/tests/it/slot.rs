@@ -1,6 +1,6 @@
 //! Each rule of the slot function, and that a refusal changes nothing.
 
-use crate::world::{NOW, Map, amount, context, deposit, id, key, operation, pair, pay, payload, people};
+use crate::world::{Map, NOW, amount, context, deposit, id, key, operation, pair, pay, payload, people};
 use alloy_primitives::Address;
 use ark_ff::Zero;
 use sheaf_core::F;
@@ -208,7 +208,12 @@ fn only_the_owner_replaces_a_key_or_forces_an_exit() {
     assert_eq!(word(&memory, 2, 0), pair(2).key_hash, "a stranger's SetKey has no effect");
     apply(&context(), &set(2), None, &mut memory).unwrap();
     assert_eq!(word(&memory, 2, 0), new_key);
-    let exit = |caller: u8, amount| Operation::ForcedExit { account: id(2), token: TokenId::ETH.word(), amount, caller: pair(caller).owner };
+    let exit = |caller: u8, amount| Operation::ForcedExit {
+        account: id(2),
+        token: TokenId::ETH.word(),
+        amount,
+        caller: pair(caller).owner,
+    };
     refused(&mut memory, exit(3, 1000), None, SlotError::ExitAmount);
     refused(&mut memory, exit(2, 0), None, SlotError::ExitAmount);
     refused(&mut memory, exit(2, 999), None, SlotError::ExitAmount);
@@ -225,7 +230,8 @@ fn only_the_owner_replaces_a_key_or_forces_an_exit() {
 #[test]
 fn noop_and_refund_touch_only_the_fee_accounts_header() {
     let mut memory = people();
-    let refund = Operation::DepositRefund { token: TokenId::ETH.word(), amount: 5, owner: pair(2).owner, key_hash: pair(2).key_hash };
+    let refund =
+        Operation::DepositRefund { token: TokenId::ETH.word(), amount: 5, owner: pair(2).owner, key_hash: pair(2).key_hash };
     for operation in [Operation::Noop, refund] {
         let ports = apply(&context(), &operation, None, &mut memory).unwrap();
         assert!(ports.iter().all(|p| p.address == context().geometry.address(1, 0) && p.old == p.new));

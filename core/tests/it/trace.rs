@@ -99,7 +99,15 @@ fn the_development_shape_holds_any_operation() {
     let mut counter = RowCounter::new(Geometry::PROTOCOL, Shape::DEVELOPMENT, id(1));
     let g = Geometry::PROTOCOL;
     let (from, to) = ((1 << 24) - 1, 1 << 23);
-    assert!(counter.try_add(&[g.address(from, 0), g.address(from, 1), g.address(from, 63), g.address(to, 0), g.address(to, 2), g.address(to, 63), g.address(1, 63)]));
+    assert!(counter.try_add(&[
+        g.address(from, 0),
+        g.address(from, 1),
+        g.address(from, 63),
+        g.address(to, 0),
+        g.address(to, 2),
+        g.address(to, 63),
+        g.address(1, 63)
+    ]));
     assert_eq!(counter.rows(), (6, 71));
 }
 

@@ -53,10 +53,16 @@ impl L1Entry {
                 token.token().is_some() && amount > 0 && !owner.is_zero() && !key_hash.is_zero()
             }
             Operation::SetKey { account, key_hash, .. } => account.get() < geometry.account_capacity() && !key_hash.is_zero(),
-            Operation::ForcedExit { account, token, .. } => account.get() < geometry.account_capacity() && token.token().is_some(),
+            Operation::ForcedExit { account, token, .. } => {
+                account.get() < geometry.account_capacity() && token.token().is_some()
+            }
             _ => false,
         };
-        if sane && queue_preimage(&operation) == Some(preimage) { Ok(Self { index, preimage, operation }) } else { Err(unreadable) }
+        if sane && queue_preimage(&operation) == Some(preimage) {
+            Ok(Self { index, preimage, operation })
+        } else {
+            Err(unreadable)
+        }
     }
 }
 

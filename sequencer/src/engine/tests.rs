@@ -231,9 +231,25 @@ fn random_operations_do_what_the_model_says_and_keep_every_sum() {
     }
     println!("{outcomes:?}");
     let all = [
-        "deposited", "created", "refunded", "key_set", "key_kept", "exited", "stranger", "executed", "unknown_account", "wrong_key",
-        "nonce_gap", "nonce_too_old", "expired", "expires_too_far", "unknown_token", "fee_too_small", "insufficient_balance",
-        "receiver_retired", "no_free_account",
+        "deposited",
+        "created",
+        "refunded",
+        "key_set",
+        "key_kept",
+        "exited",
+        "stranger",
+        "executed",
+        "unknown_account",
+        "wrong_key",
+        "nonce_gap",
+        "nonce_too_old",
+        "expired",
+        "expires_too_far",
+        "unknown_token",
+        "fee_too_small",
+        "insufficient_balance",
+        "receiver_retired",
+        "no_free_account",
     ];
     for outcome in all {
         assert!(outcomes.get(outcome).is_some_and(|n| *n > 0), "no case of {outcome}");

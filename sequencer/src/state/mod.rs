@@ -15,8 +15,8 @@ use sheaf_core::operation::Operation;
 use sheaf_core::slot::{self, Context, Memory, PORTS, Port, Signed, SlotError};
 use sheaf_core::transaction::{Pair, Resolution};
 use sheaf_core::types::{
-    AccountId, FIRST_BALANCE_WORD, KEY_HASH_WORD, NONCE_WORD, OWNER_WORD, TOKEN_COUNT, TokenId, address_from_field, field_from_address,
-    u128_from_field,
+    AccountId, FIRST_BALANCE_WORD, KEY_HASH_WORD, NONCE_WORD, OWNER_WORD, TOKEN_COUNT, TokenId, address_from_field,
+    field_from_address, u128_from_field,
 };
 use std::collections::BTreeMap;
 
@@ -87,7 +87,8 @@ impl State {
 
     /// The account at `index`, empty where there is none.
     pub(crate) fn account(&self, index: AccountId) -> &Account {
-        static EMPTY: Account = Account { key_hash: ark_ff::MontFp!("0"), owner: Address::ZERO, nonce: 0, balances: BTreeMap::new() };
+        static EMPTY: Account =
+            Account { key_hash: ark_ff::MontFp!("0"), owner: Address::ZERO, nonce: 0, balances: BTreeMap::new() };
         self.accounts.get(index.get() as usize).unwrap_or(&EMPTY)
     }
 
@@ -163,12 +164,15 @@ impl State {
         let account = &mut self.accounts[index as usize];
         match word {
             KEY_HASH_WORD => account.key_hash = value,
-            NONCE_WORD => account.nonce = u128_from_field(value).and_then(|n| n.try_into().ok()).expect("a nonce counts up by one"),
+            NONCE_WORD => {
+                account.nonce = u128_from_field(value).and_then(|n| n.try_into().ok()).expect("a nonce counts up by one")
+            }
             OWNER_WORD => account.owner = address_from_field(value).expect("an owner is an address"),
             balance => {
                 let token = (balance - FIRST_BALANCE_WORD) as u8;
                 let new = u128_from_field(value).expect("a balance is below 2^128");
-                let old = if new == 0 { account.balances.remove(&token) } else { account.balances.insert(token, new) }.unwrap_or(0);
+                let old =
+                    if new == 0 { account.balances.remove(&token) } else { account.balances.insert(token, new) }.unwrap_or(0);
                 let supply = &mut self.supply[token as usize];
                 *supply = (*supply - old).checked_add(new).expect("deposits beyond 2^128 are refunded");
             }

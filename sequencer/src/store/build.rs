@@ -25,7 +25,8 @@ pub(crate) struct BuildInput {
 pub(crate) async fn next_unbuilt(pool: &PgPool, built: BatchNumber) -> Result<Option<BuildInput>, StoreError> {
     let mut connection = pool.acquire().await?;
     let number = built.next();
-    let query = "SELECT timestamp, l1_count, op_count FROM batches WHERE number = $1 AND status = 'sealed' AND commitment IS NULL";
+    let query =
+        "SELECT timestamp, l1_count, op_count FROM batches WHERE number = $1 AND status = 'sealed' AND commitment IS NULL";
     let Some(row) = sqlx::query(query).bind(number.sql()).fetch_optional(&mut *connection).await? else { return Ok(None) };
     let slots = load_slots(&mut connection, number).await?;
     let l1_count = slots.iter().filter(|s| s.signature.is_none()).count();

@@ -66,7 +66,8 @@ pub(crate) async fn begin_epoch(pool: &PgPool, identity: &Identity) -> Result<i6
     .bind(fee_account)
     .execute(pool)
     .await?;
-    let row = sqlx::query("SELECT chain_id, contract, shape::text AS shape, depth, fee_account FROM chain").fetch_one(pool).await?;
+    let row =
+        sqlx::query("SELECT chain_id, contract, shape::text AS shape, depth, fee_account FROM chain").fetch_one(pool).await?;
     let text: String = row.try_get("shape")?;
     let stored = Identity {
         chain_id: row.try_get("chain_id")?,

@@ -11,8 +11,14 @@ use std::collections::BTreeSet;
 ///
 /// # Errors
 /// [`StoreError::Damaged`] for an entry that the contract can't have taken.
-pub(crate) async fn confirmed_entries(pool: &PgPool, geometry: Geometry, next: u64, limit: usize) -> Result<Vec<L1Entry>, StoreError> {
-    let query = "SELECT index, preimage FROM l1_operations WHERE index >= $1 AND confirmed AND batch IS NULL ORDER BY index LIMIT $2";
+pub(crate) async fn confirmed_entries(
+    pool: &PgPool,
+    geometry: Geometry,
+    next: u64,
+    limit: usize,
+) -> Result<Vec<L1Entry>, StoreError> {
+    let query =
+        "SELECT index, preimage FROM l1_operations WHERE index >= $1 AND confirmed AND batch IS NULL ORDER BY index LIMIT $2";
     let rows = sqlx::query(query).bind(next.cast_signed()).bind(limit as i64).fetch_all(pool).await?;
     let mut entries = Vec::with_capacity(rows.len());
     for (expected, row) in (next..).zip(rows) {

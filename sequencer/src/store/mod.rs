@@ -8,13 +8,13 @@ mod l1;
 mod load;
 mod rejections;
 
-pub use build::load_witness;
 pub(crate) use block::commit_block;
+pub use build::load_witness;
 pub(crate) use build::{BuildInput, next_unbuilt, store_built};
 pub(crate) use chain::{Identity, begin_epoch, current_epoch, take_writer_lock};
 pub(crate) use l1::{confirmed_entries, listed_tokens};
-pub(crate) use load::{last_built, load_base_words, load_resume};
 pub use load::load_words;
+pub(crate) use load::{last_built, load_base_words, load_resume};
 pub(crate) use rejections::write_rejections;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -56,7 +56,11 @@ impl StoreError {
             }
             Self::Sql(error) => matches!(
                 error,
-                sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed
+                sqlx::Error::Io(_)
+                    | sqlx::Error::Tls(_)
+                    | sqlx::Error::Protocol(_)
+                    | sqlx::Error::PoolTimedOut
+                    | sqlx::Error::WorkerCrashed
             ),
             _ => false,
         }

@@ -24,11 +24,9 @@ pub(crate) async fn write_rejections(
     .bind(rejections.values().map(|(_, message)| message.clone()).collect::<Vec<_>>())
     .execute(pool)
     .await?;
-    sqlx::query(
-        "DELETE FROM rejections WHERE hash IN (SELECT hash FROM rejections ORDER BY at DESC, hash OFFSET $1)",
-    )
-    .bind(i64::from(max))
-    .execute(pool)
-    .await?;
+    sqlx::query("DELETE FROM rejections WHERE hash IN (SELECT hash FROM rejections ORDER BY at DESC, hash OFFSET $1)")
+        .bind(i64::from(max))
+        .execute(pool)
+        .await?;
     Ok(())
 }

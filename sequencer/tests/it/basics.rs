@@ -43,7 +43,10 @@ async fn many_transactions_of_one_sender_are_executed_in_the_order_sent() {
     assert_eq!(world.balance(3, TokenId::ETH).await, 41);
     // Again: each is a duplicate.
     let results = world.client().submit(batch, true).await.unwrap();
-    assert!(results.iter().all(|r| matches!(r, SubmitResult::Rejected { code, .. } if code == "duplicate_transaction")), "{results:?}");
+    assert!(
+        results.iter().all(|r| matches!(r, SubmitResult::Rejected { code, .. } if code == "duplicate_transaction")),
+        "{results:?}"
+    );
     world.all_built().await;
     world.stop().await;
 }

@@ -106,7 +106,8 @@ async fn a_timestamp_is_fixed_with_the_first_operation_and_never_goes_back() {
     assert_eq!(world.client().status().await.unwrap().timestamp, START + 300);
     assert_eq!(world.execute(at(3, START + 300), &alice).await, (3, 0));
     world.refused(json(&sign(at(4, START + 299), &alice)), "expired").await;
-    let rows = sqlx::query("SELECT timestamp FROM batches WHERE op_count > 0 ORDER BY number").fetch_all(&world.pool).await.unwrap();
+    let rows =
+        sqlx::query("SELECT timestamp FROM batches WHERE op_count > 0 ORDER BY number").fetch_all(&world.pool).await.unwrap();
     let times: Vec<_> = rows.iter().map(|r| r.get::<i64, _>("timestamp") as u32 - START).collect();
     assert_eq!(times, [100, 300, 300]);
     // An empty batch has no time yet: it moves with the clock.

@@ -200,7 +200,8 @@ async fn check_end(world: &World, senders: &[Sender], entries: u64) {
         for (hash, placement) in &sender.acknowledged {
             let query = "SELECT block, batch, position FROM transactions WHERE hash = decode($1, 'hex')";
             let row = sqlx::query(query).bind(&hash[2..]).fetch_one(&world.pool).await.expect("what was acknowledged is there");
-            let found = (row.get::<i64, _>("block") as u64, row.get::<i64, _>("batch") as u64, row.get::<i32, _>("position") as u32);
+            let found =
+                (row.get::<i64, _>("block") as u64, row.get::<i64, _>("batch") as u64, row.get::<i32, _>("position") as u32);
             assert_eq!(found, *placement);
         }
     }

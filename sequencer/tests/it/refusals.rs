@@ -168,7 +168,8 @@ async fn queues_are_bounded() {
     world.fund(&alice, TokenId::ETH, 1_000_000).await;
     let many: Vec<_> = (0..5).map(|n| json(&sign(transfer(2, n, &bob, 1, 50), &alice))).collect();
     let results = world.client().submit(many, false).await.unwrap();
-    let hashes: Vec<_> = results.iter().filter_map(|r| if let SubmitResult::Pending { hash } = r { Some(hash) } else { None }).collect();
+    let hashes: Vec<_> =
+        results.iter().filter_map(|r| if let SubmitResult::Pending { hash } = r { Some(hash) } else { None }).collect();
     assert_eq!(hashes.len(), 3, "{results:?}");
     assert!(matches!(&results[4], SubmitResult::Rejected { code, .. } if code == "pool_full"), "{results:?}");
     assert!(world.client().is_pending(hashes[0]).await.unwrap());

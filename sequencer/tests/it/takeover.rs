@@ -156,7 +156,8 @@ async fn wired() -> (World, Wire) {
     let server = url[after_at..].split('/').next().unwrap().to_owned();
     let server = if server.contains(':') { server } else { format!("{server}:5432") };
     let wire = Wire::lay(server.clone()).await;
-    world.config.database_url = format!("{}{}{}", &url[..after_at], wire.address, url[after_at..].strip_prefix(server.as_str()).unwrap());
+    world.config.database_url =
+        format!("{}{}{}", &url[..after_at], wire.address, url[after_at..].strip_prefix(server.as_str()).unwrap());
     world.start().await;
     (world, wire)
 }
@@ -208,7 +209,8 @@ async fn while_the_database_is_away_nothing_is_acknowledged() {
     wire.set(PASS);
     let answer = waiting.await.unwrap().unwrap();
     assert!(matches!(answer[0], SubmitResult::Executed { .. }), "{answer:?}");
-    crate::support::eventually("it is ready again", || async { world.client().health().await.unwrap().ready.then_some(()) }).await;
+    crate::support::eventually("it is ready again", || async { world.client().health().await.unwrap().ready.then_some(()) })
+        .await;
     world.execute(transfer(2, 1, &bob, 3, 10), &alice).await;
     world.stop().await;
 }

@@ -2,8 +2,8 @@
 //!
 //! Nothing here is trusted: a slope is advice that its row binds.
 
-use ark_ec::twisted_edwards::Projective;
 use ark_ec::CurveGroup;
+use ark_ec::twisted_edwards::Projective;
 use ark_ff::{BigInt, BigInteger, One, batch_inversion};
 use sheaf_core::F;
 use sheaf_core::eddsa::Point;

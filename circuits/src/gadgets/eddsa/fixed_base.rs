@@ -180,11 +180,8 @@ mod tests {
             window_point(&mut b, &windows[5], (index, negative));
             assert_eq!(b.first_failure(), None);
             // The next window's point satisfies the curve's row, but not the list's.
-            let foreign = Window {
-                points: windows[6].points,
-                coordinates: windows[6].coordinates,
-                quartics: windows[5].quartics,
-            };
+            let foreign =
+                Window { points: windows[6].points, coordinates: windows[6].coordinates, quartics: windows[5].quartics };
             let mut b = Builder::new(Mode::Check);
             window_point(&mut b, &foreign, (index, negative));
             assert_eq!(b.failures().count(), 1);

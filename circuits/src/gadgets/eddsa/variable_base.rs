@@ -135,8 +135,7 @@ fn chain(b: &mut Builder, q: &Edwards, form: &Form) -> (Edwards, Vec<Num>) {
     // The order is odd, so `x` and `v` are not 0.
     let base = q.to_montgomery(b);
     let twice = base.double(b);
-    let slope = (base.v.value() - twice.v.value())
-        * (base.u.value() - twice.u.value()).inverse().unwrap_or_default();
+    let slope = (base.v.value() - twice.v.value()) * (base.u.value() - twice.u.value()).inverse().unwrap_or_default();
     let mut sum = twice.add(b, &base, slope);
     let mut slopes = chain_slopes(q, &digit).into_iter();
     let mut limb_values = Vec::with_capacity(LIMBS + 1);

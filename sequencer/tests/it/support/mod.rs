@@ -200,7 +200,17 @@ impl World {
     /// Everything that a transaction may change, as text.
     pub(crate) async fn snapshot(&self) -> String {
         let mut all = String::new();
-        for table in ["accounts", "balances", "retired_pairs", "blocks", "batches", "batch_undo", "transactions", "l1_operations", "withdrawals"] {
+        for table in [
+            "accounts",
+            "balances",
+            "retired_pairs",
+            "blocks",
+            "batches",
+            "batch_undo",
+            "transactions",
+            "l1_operations",
+            "withdrawals",
+        ] {
             // The builder works behind the execution: what it fills in is none of a transaction's doing.
             let query = format!(
                 "SELECT COALESCE(string_agg(row::text, E'\\n' ORDER BY row::text), '') FROM
@@ -214,12 +224,8 @@ impl World {
 
     pub(crate) async fn balance(&self, account: u32, token: TokenId) -> u128 {
         let query = "SELECT amount::text FROM balances WHERE account = $1 AND token = $2";
-        let text: Option<String> = sqlx::query_scalar(query)
-            .bind(account as i32)
-            .bind(i16::from(token.get()))
-            .fetch_optional(&self.pool)
-            .await
-            .unwrap();
+        let text: Option<String> =
+            sqlx::query_scalar(query).bind(account as i32).bind(i16::from(token.get())).fetch_optional(&self.pool).await.unwrap();
         text.map_or(0, |t| t.parse().unwrap())
     }
 
