@@ -48,7 +48,7 @@ impl<const MANTISSA: u32> Decimal<MANTISSA> {
         let mut mantissa = value;
         let mut exponent = 0;
         while mantissa >= 1 << MANTISSA {
-            if mantissa % 10 != 0 {
+            if !mantissa.is_multiple_of(10) {
                 return Err(NotRepresentable { value, nearest: Self::nearest(value) });
             }
             mantissa /= 10;
