@@ -2,10 +2,9 @@
 
 use crate::error::ApiError;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
@@ -35,6 +34,10 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<AppState>> for Query<T> {
     }
 }
 
+/// How much of a body that is too large is read and thrown away before the answer: a client that is still sending
+/// when the connection closes sees a broken pipe, not the reason.
+const DISCARDED_BYTES_MAX: usize = 32 << 20;
+
 /// The whole body, at most as long as the configuration allows.
 pub(crate) struct Body(pub(crate) Bytes);
 
@@ -43,18 +46,21 @@ impl FromRequest<Arc<AppState>> for Body {
 
     async fn from_request(request: Request, state: &Arc<AppState>) -> Result<Self, ApiError> {
         let limit = state.config.max_body_bytes;
-        let too_large = || ApiError::new("body_too_large", format!("a request's body has at most {limit} bytes"));
-        // Refused by what it announces, before it is read; the limit on the router counts what comes.
-        let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        if announced.is_some_and(|length: usize| length > limit) {
-            return Err(too_large());
-        }
-        Bytes::from_request(request, state).await.map(Self).map_err(|error: BytesRejection| {
-            if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                too_large()
-            } else {
-                ApiError::new("malformed_request", "the body could not be read")
+        let mut body = request.into_body();
+        let (mut kept, mut total) = (Vec::new(), 0);
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| ApiError::new("malformed_request", "the body could not be read"))?;
+            let Ok(data) = frame.into_data() else { continue };
+            total += data.len();
+            if total <= limit {
+                kept.extend_from_slice(&data);
+            } else if total > limit + DISCARDED_BYTES_MAX {
+                break;
             }
-        })
+        }
+        if total > limit {
+            return Err(ApiError::new("body_too_large", format!("a request's body has at most {limit} bytes")));
+        }
+        Ok(Self(kept.into()))
     }
 }
