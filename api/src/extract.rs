@@ -4,8 +4,8 @@ use crate::error::ApiError;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
+use sheaf_sequencer::body::{self, BodyError};
 use std::sync::Arc;
 
 use crate::state::AppState;
@@ -34,10 +34,6 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<AppState>> for Query<T> {
     }
 }
 
-/// How much of a body that is too large is read and thrown away before the answer: a client that is still sending
-/// when the connection closes sees a broken pipe, not the reason.
-const DISCARDED_BYTES_MAX: usize = 32 << 20;
-
 /// The whole body, at most as long as the configuration allows.
 pub(crate) struct Body(pub(crate) Bytes);
 
@@ -46,21 +42,9 @@ impl FromRequest<Arc<AppState>> for Body {
 
     async fn from_request(request: Request, state: &Arc<AppState>) -> Result<Self, ApiError> {
         let limit = state.config.max_body_bytes;
-        let mut body = request.into_body();
-        let (mut kept, mut total) = (Vec::new(), 0);
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| ApiError::new("malformed_request", "the body could not be read"))?;
-            let Ok(data) = frame.into_data() else { continue };
-            total += data.len();
-            if total <= limit {
-                kept.extend_from_slice(&data);
-            } else if total > limit + DISCARDED_BYTES_MAX {
-                break;
-            }
-        }
-        if total > limit {
-            return Err(ApiError::new("body_too_large", format!("a request's body has at most {limit} bytes")));
-        }
-        Ok(Self(kept.into()))
+        body::read(request.into_body(), limit).await.map(Self).map_err(|error| match error {
+            BodyError::TooLarge => ApiError::new("body_too_large", format!("a request's body has at most {limit} bytes")),
+            BodyError::Broken => ApiError::new("malformed_request", "the body could not be read"),
+        })
     }
 }

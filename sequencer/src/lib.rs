@@ -15,6 +15,7 @@
 
 mod batcher;
 mod block;
+pub mod body;
 mod builder;
 pub mod client;
 mod committer;

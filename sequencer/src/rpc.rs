@@ -1,6 +1,7 @@
 //! The internal HTTP interface. It trusts whoever reaches it: the public one is the API's.
 
 use crate::block::TransactionHash;
+use crate::body::{self, BodyError};
 use crate::config::Config;
 use crate::driver::{Reply, View};
 use crate::engine::EXPIRES_AHEAD_MAX_S;
@@ -9,8 +10,7 @@ use crate::health::Health;
 use crate::intake::{Fate, Gate, Intake, hash_to_hex};
 use crate::journal::Journal;
 use crate::wire::{ErrorBody, HealthResponse, PendingResponse, Status, SubmitRequest, SubmitResponse, SubmitResult};
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -39,13 +39,11 @@ pub(crate) struct Shared {
 
 /// The routes.
 pub(crate) fn router(shared: Shared) -> Router {
-    let body_max = shared.config.limits.request_transactions_max * TRANSACTION_BYTES_MAX;
     Router::new()
         .route("/submit", post(submit))
         .route("/status", get(status))
         .route("/pending/{hash}", get(pending))
         .route("/health", get(health))
-        .layer(DefaultBodyLimit::max(body_max))
         .with_state(Arc::new(shared))
 }
 
@@ -53,13 +51,18 @@ fn refuse(status: StatusCode, code: &str, message: impl ToString) -> Response {
     (status, Json(ErrorBody { code: code.to_owned(), message: message.to_string() })).into_response()
 }
 
-async fn submit(State(shared): State<Arc<Shared>>, body: Result<Json<SubmitRequest>, JsonRejection>) -> Response {
-    let request = match body {
-        Ok(Json(request)) => request,
-        Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return refuse(error.status(), "body_too_large", error.body_text());
+async fn submit(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let body_max = shared.config.limits.request_transactions_max * TRANSACTION_BYTES_MAX;
+    let body = match body::read(request.into_body(), body_max).await {
+        Ok(body) => body,
+        Err(BodyError::TooLarge) => {
+            return refuse(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", format!("a body has at most {body_max} bytes"));
         }
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, "malformed_json", error.body_text()),
+        Err(error @ BodyError::Broken) => return refuse(StatusCode::BAD_REQUEST, "malformed_json", error),
+    };
+    let request: SubmitRequest = match serde_json::from_slice(&body) {
+        Ok(request) => request,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, "malformed_json", error),
     };
     if let Some(problem) = shared.health.problem() {
         tracing::warn!(problem, "a submission is refused");
