@@ -3,11 +3,11 @@
 //! Development keys are made from a seed that everybody knows; the contract takes them on a local test chain only.
 
 use alloy::primitives::U256;
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sheaf_circuits::evm::{g1_words, g2_words};
-use sheaf_circuits::golden::{self, Golden};
+use sheaf_circuits::golden::Golden;
 use sheaf_circuits::keys::{KeySet, Stage};
 use sheaf_core::geometry::Geometry;
 use sheaf_core::shape::Shape;
@@ -30,8 +30,6 @@ pub enum Command {
     Generate(GenerateOptions),
     /// Print the circuit's constraint counts, and the hash of the development keys.
     Info(InfoOptions),
-    /// Write constraint counts and key hash to the golden file of this checkout.
-    Golden,
 }
 
 /// Where keys are kept.
@@ -64,11 +62,6 @@ pub fn run(command: Command) -> Result<()> {
             Ok(())
         }
         Command::Info(options) => info(&options),
-        Command::Golden => {
-            Golden::current().write().with_context(|| format!("writing {}", golden::path().display()))?;
-            println!("{}", golden::path().display());
-            Ok(())
-        }
     }
 }
 

@@ -6,7 +6,7 @@
 //!             deposit, claim (L1)          transfer, withdraw (HTTP API)
 //! ```
 //!
-//! [`ops`] does the work and knows nothing of terminals; [`args`] and [`commands`] are the command line.
+//! [`ops`] does the work and knows nothing of terminals; [`args`] and `commands` are the command line.
 
 pub mod address;
 pub mod amounts;

@@ -47,7 +47,7 @@ fn gas_is_as_pinned() {
         std::fs::write(&golden, &table.0).expect("gas.txt is written");
     }
     let pinned = std::fs::read_to_string(&golden).expect("gas.txt");
-    assert_eq!(table.0, pinned, "gas has changed: look at it, then run with SHEAF_WRITE_GOLDEN=1");
+    assert_eq!(table.0, pinned, "gas has changed: look at the difference, then run `make golden`");
 }
 
 fn queue_calls(table: &mut Table, rollup: &mut Rollup) {
