@@ -177,3 +177,23 @@ fn decimal(b: &mut Builder, bits: &[Num], mantissa: usize) -> Num {
     debug_assert!(!power.value().is_zero());
     b.mul(&weighted_sum(mantissa), &power)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::r1cs::Mode;
+
+    /// Codes 1 and 2 add up to 3: only the row that says that there is no more than one of them is in the way.
+    #[test]
+    fn two_codes_that_add_up_to_a_third_are_refused() {
+        let mut b = Builder::new(Mode::Check);
+        let op = b.witness(F::from(OpCode::ForcedExit as u8));
+        codes(&mut b, &op);
+        assert_eq!(b.first_failure(), None);
+        let [deposit, set_key, forced_exit] = [1, 2, 3];
+        for (flag, value) in [(deposit, 1u64), (set_key, 1), (forced_exit, 0)] {
+            b.private_mut()[flag] = F::from(value);
+        }
+        assert_eq!(b.failures().count(), 1);
+    }
+}

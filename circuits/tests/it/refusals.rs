@@ -201,6 +201,12 @@ fn a_receiver_that_was_not_signed() {
     // And a TransferNew does not land on an account, even on the signed one.
     both_refuse(&tree, signed(tx, 2, create(8)), SlotError::NotEmpty, &["not_empty"]);
     both_refuse(&tree, signed(payload(2, 0, 1, to(3)), 2, create(3)), SlotError::NotEmpty, &["not_empty"]);
+    // Half empty is not empty, though no operation leads there.
+    for (word, value) in [(0, pair(9).key_hash), (2, F::from(5u64))] {
+        let mut half = tree.clone();
+        half.update([(GEOMETRY.address(12, word), value)]);
+        both_refuse(&half, signed(tx, 2, create(12)), SlotError::NotEmpty, &["not_empty"]);
+    }
 }
 
 /// A4: a deposit lands on its pair or on an empty index.
