@@ -83,27 +83,3 @@ pub fn fresh_l2_key() -> SecretKey {
 pub fn fresh_address() -> Address {
     PrivateKeySigner::random().address()
 }
-
-/// The smallest fee that has an encoding and is not below `least`.
-pub fn fee_at_least(least: u128) -> u128 {
-    let mut unit = 1;
-    loop {
-        let fee = least.div_ceil(unit) * unit;
-        if PackedFee::encode(fee).is_ok() {
-            return fee;
-        }
-        unit *= 10;
-    }
-}
-
-/// The largest amount that has an encoding and is not above `most`.
-pub fn amount_at_most(most: u128) -> u128 {
-    let mut unit = 1;
-    loop {
-        let amount = most / unit * unit;
-        if PackedAmount::encode(amount).is_ok() {
-            return amount;
-        }
-        unit *= 10;
-    }
-}

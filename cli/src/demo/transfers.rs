@@ -1,10 +1,11 @@
 //! Waves of L2 transfers: every sender's in order, the senders side by side.
 
 use super::l2::L2;
-use super::people::{Order, amount_at_most};
+use super::people::Order;
 use super::plan::{Transfer, Wave};
 use super::tally::Token;
 use super::world::{OPERATOR, TOKENS, World};
+use crate::wallet::amounts::amount_at_most;
 use alloy::primitives::{Address, B256};
 use anyhow::{Context, Result, ensure};
 use sheaf_api::model::SubmitResult;

@@ -3,11 +3,12 @@
 use super::Options;
 use super::l1::{Call, Key, L1, gas_wei};
 use super::l2::L2;
-use super::people::{Person, fee_at_least, fresh_address};
+use super::people::{Person, fresh_address};
 use super::plan::{Choices, Counts};
 use super::progress::Progress;
 use super::tally::{ETH, Tally, Token};
 use crate::stack::Stack;
+use crate::wallet::amounts::fee_at_least;
 use alloy::primitives::{Address, B256};
 use alloy::rpc::types::TransactionReceipt;
 use anyhow::{Context, Result, ensure};

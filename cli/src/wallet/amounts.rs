@@ -1,7 +1,7 @@
 //! Amounts as people write them: decimal numbers of whole tokens.
 
 use super::WalletError;
-use sheaf_core::amount::PackedFee;
+use sheaf_core::amount::{PackedAmount, PackedFee};
 
 /// Reads a decimal number of whole tokens into the token's smallest unit.
 ///
@@ -40,6 +40,18 @@ pub fn fee_at_least(least: u128) -> u128 {
         let fee = least.div_ceil(unit) * unit;
         if PackedFee::encode(fee).is_ok() {
             return fee;
+        }
+        unit *= 10;
+    }
+}
+
+/// The largest amount that has an encoding and is not above `most`.
+pub fn amount_at_most(most: u128) -> u128 {
+    let mut unit = 1;
+    loop {
+        let amount = most / unit * unit;
+        if PackedAmount::encode(amount).is_ok() {
+            return amount;
         }
         unit *= 10;
     }

@@ -1,7 +1,7 @@
 //! The demo's transfers: what the scenario promises is in the plan, whatever the seed.
 
-use sheaf_cli::demo::people::{amount_at_most, fee_at_least};
 use sheaf_cli::demo::plan::{Choices, Counts, Wave};
+use sheaf_cli::wallet::amounts::{amount_at_most, fee_at_least};
 use sheaf_core::amount::{PackedAmount, PackedFee};
 
 #[test]
