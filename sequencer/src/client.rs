@@ -1,8 +1,8 @@
 //! The other end of the internal HTTP interface.
 
-use crate::wire::{ErrorBody, HealthResponse, PendingResponse, Status, SubmitRequest, SubmitResponse, SubmitResult};
+use crate::wire::{ErrorBody, HealthResponse, PendingResponse, Status, SubmitResponse, SubmitResult};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use std::time::Duration;
 
 /// Longer than the sequencer lets anybody wait.
@@ -27,6 +27,21 @@ impl ClientError {
             Self::Refused(body) => &body.code,
         }
     }
+
+    /// After how many milliseconds to try again, if the sequencer said so.
+    pub const fn retry_after_ms(&self) -> Option<u64> {
+        match self {
+            Self::Unreachable(_) => None,
+            Self::Refused(body) => body.retry_after_ms,
+        }
+    }
+}
+
+/// [`crate::wire::SubmitRequest`] as it is sent.
+#[derive(Serialize)]
+struct Submit<T> {
+    transactions: Vec<T>,
+    wait: bool,
 }
 
 /// A client of one sequencer.
@@ -46,12 +61,13 @@ impl Client {
         Self { http, base: base.into().trim_end_matches('/').to_owned() }
     }
 
-    /// Submits transactions, and gives one result for each, in order.
+    /// Submits transactions, each as JSON of the form of [`sheaf_core::json::TransactionJson`], and gives one result for
+    /// each, in order.
     ///
     /// # Errors
-    /// [`ClientError`]; code `not_ready` means: send again later.
-    pub async fn submit(&self, transactions: Vec<Value>, wait: bool) -> Result<Vec<SubmitResult>, ClientError> {
-        let request = self.http.post(format!("{}/submit", self.base)).json(&SubmitRequest { transactions, wait });
+    /// [`ClientError`]; codes `not_ready` and `pool_full` mean: send again later.
+    pub async fn submit<T: Serialize>(&self, transactions: Vec<T>, wait: bool) -> Result<Vec<SubmitResult>, ClientError> {
+        let request = self.http.post(format!("{}/submit", self.base)).json(&Submit { transactions, wait });
         Ok(answer::<SubmitResponse>(request).await?.results)
     }
 

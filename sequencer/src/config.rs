@@ -88,8 +88,10 @@ impl<'de> Deserialize<'de> for Units {
 pub struct Limits {
     /// Transactions that wait or are not durable yet.
     pub pending_max: usize,
-    /// The same of one account and key.
+    /// The same of one account.
     pub pending_per_account_max: usize,
+    /// How many nonces of an account, from its next one on, may be waiting or on their way.
+    pub future_nonces_max: u64,
     /// Operations of one block.
     pub block_operations_max: usize,
     /// Transactions of one request.
@@ -105,6 +107,7 @@ impl Default for Limits {
         Self {
             pending_max: 20_000,
             pending_per_account_max: 1_000,
+            future_nonces_max: 64,
             block_operations_max: 2_000,
             request_transactions_max: 1_000,
             unbuilt_batches_max: 10_000,

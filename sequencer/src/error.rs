@@ -23,13 +23,30 @@ pub enum Refusal {
         /// The transaction's.
         found: u64,
     },
-    /// Transactions before this one are missing.
+    /// Transactions before this one are missing. It waits for them: this is no answer to a user.
     #[error("the nonce is {found}, the account's next one is {expected}")]
     NonceGap {
         /// The account's next nonce.
         expected: u64,
         /// The transaction's.
         found: u64,
+    },
+    /// More transactions before this one are missing than may wait.
+    #[error("the nonce is {found}, {latest} is the latest that may wait now")]
+    NonceTooFar {
+        /// The latest nonce that is taken now.
+        latest: u64,
+        /// The transaction's.
+        found: u64,
+    },
+    /// Another transaction with the same nonce and a higher fee took its place.
+    #[error("a transaction with the same nonce and a higher fee took this one's place")]
+    Replaced,
+    /// Another transaction with the same nonce waits, and this one's fee does not make it give way.
+    #[error("another transaction with this nonce waits: to replace it takes a fee of at least {minimum}, in the same token")]
+    ReplacementUnderpriced {
+        /// The smallest fee that replaces it, in the token's smallest unit.
+        minimum: u128,
     },
     /// Exactly this transaction was executed before.
     #[error("this transaction was executed before")]
@@ -102,6 +119,9 @@ impl Refusal {
             Self::NonceTooOld { .. } => "nonce_too_old",
             Self::NonceGap { .. } => "nonce_gap",
             Self::Duplicate => "duplicate_transaction",
+            Self::NonceTooFar { .. } => "nonce_too_far",
+            Self::Replaced => "replaced",
+            Self::ReplacementUnderpriced { .. } => "replacement_underpriced",
             Self::Expired { .. } => "expired",
             Self::ExpiresTooFar { .. } => "expires_too_far",
             Self::InsufficientBalance { .. } => "insufficient_balance",
@@ -115,5 +135,10 @@ impl Refusal {
             Self::NotReady => "not_ready",
             Self::Internal => "internal",
         }
+    }
+
+    /// Whether exactly the same may succeed in a moment, without anybody changing it.
+    pub const fn is_temporary(&self) -> bool {
+        matches!(self, Self::PoolFull | Self::NotReady)
     }
 }

@@ -6,7 +6,7 @@ use crate::engine::Verified;
 use crate::error::Refusal;
 use crate::mempool::Mempool;
 use alloy_primitives::hex;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use sheaf_core::F;
 use sheaf_core::json::TransactionJson;
 use sheaf_core::transaction::Transaction;
@@ -44,7 +44,7 @@ type Checked = Result<Verified, (Option<TransactionHash>, Refusal)>;
 
 impl Gate {
     /// Sends transactions to the engine in the order given; what can't be sent is refused.
-    pub(crate) async fn submit(&self, transactions: Vec<Value>, wait: bool) -> Vec<Intake> {
+    pub(crate) async fn submit(&self, transactions: Vec<Box<RawValue>>, wait: bool) -> Vec<Intake> {
         let count = transactions.len();
         let Ok(_permits) = self.verifying.try_acquire_many(count as u32) else {
             return (0..count).map(|_| Intake { hash: None, fate: Fate::Refused(Refusal::PoolFull) }).collect();
@@ -73,13 +73,13 @@ impl Gate {
         Intake { hash, fate }
     }
 
-    async fn check_all(&self, transactions: Vec<Value>) -> Vec<Checked> {
+    async fn check_all(&self, transactions: Vec<Box<RawValue>>) -> Vec<Checked> {
         let chunk = transactions.len().div_ceil(self.threads).max(1);
         let mut rest = transactions.into_iter().peekable();
         let mut tasks = Vec::new();
         while rest.peek().is_some() {
             let (gate, part): (Self, Vec<_>) = (self.clone(), rest.by_ref().take(chunk).collect());
-            tasks.push(tokio::task::spawn_blocking(move || part.into_iter().map(|t| gate.check(t)).collect::<Vec<_>>()));
+            tasks.push(tokio::task::spawn_blocking(move || part.into_iter().map(|t| gate.check(&t)).collect::<Vec<_>>()));
         }
         let mut checked = Vec::new();
         for task in tasks {
@@ -88,14 +88,14 @@ impl Gate {
         checked
     }
 
-    fn check(&self, value: Value) -> Checked {
+    fn check(&self, value: &RawValue) -> Checked {
         let (hash, transaction) = self.read(value).map_err(|refusal| (None, refusal))?;
         let signed = transaction.verify(self.domain).map_err(|_| (Some(hash), Refusal::InvalidSignature))?;
         Ok(Verified { transaction, hash, signed })
     }
 
-    fn read(&self, value: Value) -> Result<(TransactionHash, Transaction), Refusal> {
-        let json: TransactionJson = serde_json::from_value(value).map_err(|error| Refusal::Malformed(error.to_string()))?;
+    fn read(&self, value: &RawValue) -> Result<(TransactionHash, Transaction), Refusal> {
+        let json: TransactionJson = serde_json::from_str(value.get()).map_err(|error| Refusal::Malformed(error.to_string()))?;
         let transaction = json.to_transaction(self.domain)?;
         Ok((field_to_bytes(transaction.payload.message(self.domain)), transaction))
     }

@@ -10,6 +10,7 @@ use crate::health::Health;
 use crate::intake::{Fate, Gate, Intake, hash_to_hex};
 use crate::journal::Journal;
 use crate::wire::{ErrorBody, HealthResponse, PendingResponse, Status, SubmitRequest, SubmitResponse, SubmitResult};
+use alloy_primitives::Address;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) view: watch::Receiver<View>,
     pub(crate) pool: PgPool,
     pub(crate) journal: Journal,
+    /// Whose signature receipts have.
+    pub(crate) receipt_signer: Address,
 }
 
 /// The routes.
@@ -48,7 +51,7 @@ pub(crate) fn router(shared: Shared) -> Router {
 }
 
 fn refuse(status: StatusCode, code: &str, message: impl ToString) -> Response {
-    (status, Json(ErrorBody { code: code.to_owned(), message: message.to_string() })).into_response()
+    (status, Json(ErrorBody { code: code.to_owned(), message: message.to_string(), retry_after_ms: None })).into_response()
 }
 
 async fn submit(State(shared): State<Arc<Shared>>, request: Request) -> Response {
@@ -94,6 +97,7 @@ impl Shared {
                 block: place.block,
                 batch: place.batch,
                 position: place.position,
+                receipt: None,
             },
             Ok(Ok(Reply::Pending)) | Ok(Err(_)) | Err(_) => SubmitResult::Pending { hash: hash_to_hex(&hash) },
             Ok(Ok(Reply::Refused(refusal))) => {
@@ -124,7 +128,7 @@ impl Shared {
 }
 
 fn rejected(hash: Option<&TransactionHash>, refusal: &Refusal) -> SubmitResult {
-    SubmitResult::Rejected { hash: hash.map(hash_to_hex), code: refusal.code().to_owned(), message: refusal.to_string() }
+    SubmitResult::Rejected { hash: hash.map(hash_to_hex), code: refusal.code().to_owned(), message: refusal.to_string(), retry_after_ms: None }
 }
 
 async fn status(State(shared): State<Arc<Shared>>) -> Json<Status> {
@@ -134,6 +138,7 @@ async fn status(State(shared): State<Arc<Shared>>) -> Json<Status> {
         expires_ahead_max: EXPIRES_AHEAD_MAX_S,
         open_batch: view.open_batch,
         fee_account: Config::FEE_ACCOUNT.get(),
+        receipt_signer: shared.receipt_signer,
         minimum_fees: shared.config.minimum_fees.clone(),
         pending: shared.gate.pool.len(),
         limits: shared.config.limits.clone(),

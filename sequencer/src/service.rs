@@ -75,7 +75,7 @@ impl Sequencer {
             verifying: Arc::new(Semaphore::new(config.limits.pending_max)),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         };
-        let shared = Shared { config: config.clone(), gate, health: health.clone(), view: viewed, pool, journal };
+        let shared = Shared { config: config.clone(), gate, health: health.clone(), view: viewed, pool, journal, receipt_signer: config.fee_owner };
         let committer = Committer {
             options,
             connection: Some(writer),

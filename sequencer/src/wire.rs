@@ -2,14 +2,17 @@
 
 use crate::config::{Limits, MinimumFee};
 use crate::types::{BatchNumber, BlockNumber};
+use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sheaf_core::receipt::ReceiptJson;
 
 /// `POST /submit`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubmitRequest {
     /// Transactions, each as wallets send it; one that can't be read is refused alone.
-    pub transactions: Vec<serde_json::Value>,
+    pub transactions: Vec<Box<RawValue>>,
     /// Whether to answer when they are durable (the default), or already when they are admitted.
     #[serde(default = "yes")]
     pub wait: bool,
@@ -40,6 +43,9 @@ pub enum SubmitResult {
         batch: BatchNumber,
         /// Its position in the batch.
         position: u32,
+        /// The sequencer's signed promise; absent for blocks that were made before there were receipts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        receipt: Option<ReceiptJson>,
     },
     /// Admitted, or its fate is unknown; promises nothing, and is safe to send again.
     Pending {
@@ -55,6 +61,9 @@ pub enum SubmitResult {
         code: String,
         /// A sentence for people.
         message: String,
+        /// If the same may succeed later: after how many milliseconds to try again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
     },
 }
 
@@ -69,6 +78,8 @@ pub struct Status {
     pub open_batch: BatchNumber,
     /// The account that fees go to.
     pub fee_account: u32,
+    /// Whose signature receipts have.
+    pub receipt_signer: Address,
     /// Smallest fees; a token that is not named costs nothing.
     pub minimum_fees: Vec<MinimumFee>,
     /// Transactions that wait or are not durable yet.
@@ -101,4 +112,7 @@ pub struct ErrorBody {
     pub code: String,
     /// A sentence for people.
     pub message: String,
+    /// If the same may succeed later: after how many milliseconds to try again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
 }
