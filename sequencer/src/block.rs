@@ -48,6 +48,8 @@ pub(crate) struct AccountRow {
     pub(crate) key_hash: F,
     pub(crate) owner: Address,
     pub(crate) nonce: u64,
+    /// Whether it had a key hash, an owner or a nonce before this block: then its row exists.
+    pub(crate) existed: bool,
 }
 
 /// A balance as it stands after the block.
@@ -56,6 +58,28 @@ pub(crate) struct BalanceRow {
     pub(crate) account: AccountId,
     pub(crate) token: TokenId,
     pub(crate) amount: u128,
+    /// Whether it was above 0 before this block: then its row exists.
+    pub(crate) existed: bool,
+}
+
+/// A pair that a SetKey replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RetiredRow {
+    pub(crate) pair: Pair,
+    /// The batch of the SetKey.
+    pub(crate) batch: BatchNumber,
+}
+
+/// A transaction that was executed once, was taken back, and no longer holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DroppedRow {
+    /// Its place among what is replayed.
+    pub(crate) seq: u64,
+    pub(crate) hash: TransactionHash,
+    /// The refusal's stable code.
+    pub(crate) code: &'static str,
+    /// The refusal in a sentence.
+    pub(crate) message: String,
 }
 
 /// What a word was before `batch` first changed it.
@@ -75,6 +99,10 @@ pub(crate) struct BlockRecord {
     pub(crate) l1: Vec<L1Row>,
     pub(crate) accounts: Vec<AccountRow>,
     pub(crate) balances: Vec<BalanceRow>,
-    pub(crate) retired: Vec<Pair>,
+    pub(crate) retired: Vec<RetiredRow>,
     pub(crate) undo: Vec<UndoRow>,
+    /// What was replayed up to here, by its place, is settled by this block: as operations of it, or dropped.
+    pub(crate) replayed_to: Option<u64>,
+    /// Replayed transactions that no longer hold.
+    pub(crate) dropped: Vec<DroppedRow>,
 }

@@ -1,11 +1,15 @@
 //! The block that is being filled.
 
-use crate::block::{AccountRow, BalanceRow, BatchRow, BlockRecord, L1Row, TransactionRow, UndoRow};
+use crate::block::{AccountRow, BalanceRow, BatchRow, BlockRecord, L1Row, RetiredRow, TransactionRow, UndoRow};
 use crate::state::{State, Write};
 use crate::types::{BatchNumber, BlockNumber};
-use sheaf_core::transaction::Pair;
+use alloy_primitives::Address;
 use sheaf_core::types::{AccountId, FIRST_BALANCE_WORD, TokenId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+fn id(index: u32) -> AccountId {
+    AccountId::new(index).expect("touched accounts are in range")
+}
 
 /// What the next block has so far. Accounts and balances are looked up when it is finished.
 #[derive(Debug)]
@@ -13,10 +17,12 @@ pub(crate) struct Draft {
     pub(crate) number: BlockNumber,
     pub(crate) transactions: Vec<TransactionRow>,
     pub(crate) l1: Vec<L1Row>,
-    pub(crate) retired: Vec<Pair>,
+    pub(crate) retired: Vec<RetiredRow>,
     batches: BTreeMap<BatchNumber, BatchRow>,
-    accounts: BTreeSet<u32>,
-    balances: BTreeSet<(u32, u8)>,
+    /// Changed accounts, and whether each existed before the block.
+    accounts: BTreeMap<u32, bool>,
+    /// Changed balances, and whether each was above 0 before the block.
+    balances: BTreeMap<(u32, u8), bool>,
     undo: Vec<UndoRow>,
 }
 
@@ -28,8 +34,8 @@ impl Draft {
             l1: Vec::new(),
             retired: Vec::new(),
             batches: BTreeMap::new(),
-            accounts: BTreeSet::new(),
-            balances: BTreeSet::new(),
+            accounts: BTreeMap::new(),
+            balances: BTreeMap::new(),
             undo: Vec::new(),
         }
     }
@@ -49,12 +55,15 @@ impl Draft {
         self.batches.insert(row.number, row);
     }
 
-    /// Notes that `(account, word)` changed.
-    pub(crate) fn touch(&mut self, (account, word): (u32, u32)) {
+    /// Notes that `(account, word)` is about to change; `state` is the one before.
+    pub(crate) fn touch(&mut self, (account, word): (u32, u32), state: &State) {
+        let before = state.account(id(account));
         if word < FIRST_BALANCE_WORD {
-            self.accounts.insert(account);
+            let existed = before.exists() || before.nonce > 0 || before.owner != Address::ZERO;
+            self.accounts.entry(account).or_insert(existed);
         } else {
-            self.balances.insert((account, (word - FIRST_BALANCE_WORD) as u8));
+            let token = TokenId::new((word - FIRST_BALANCE_WORD) as u8).expect("touched tokens are in range");
+            self.balances.entry((account, token.get())).or_insert(before.balance(token) > 0);
         }
     }
 
@@ -65,14 +74,19 @@ impl Draft {
 
     /// The finished block; `state` is the one after it.
     pub(crate) fn finish(self, state: &State) -> BlockRecord {
-        let id = |index| AccountId::new(index).expect("touched accounts are in range");
-        let account = |index: &u32| {
+        let account = |(index, existed): (&u32, &bool)| {
             let account = state.account(id(*index));
-            AccountRow { id: id(*index), key_hash: account.key_hash, owner: account.owner, nonce: account.nonce }
+            AccountRow {
+                id: id(*index),
+                key_hash: account.key_hash,
+                owner: account.owner,
+                nonce: account.nonce,
+                existed: *existed,
+            }
         };
-        let balance = |(index, token): &(u32, u8)| {
+        let balance = |((index, token), existed): (&(u32, u8), &bool)| {
             let token = TokenId::new(*token).expect("touched tokens are in range");
-            BalanceRow { account: id(*index), token, amount: state.account(id(*index)).balance(token) }
+            BalanceRow { account: id(*index), token, amount: state.account(id(*index)).balance(token), existed: *existed }
         };
         BlockRecord {
             number: self.number,
@@ -83,6 +97,8 @@ impl Draft {
             l1: self.l1,
             retired: self.retired,
             undo: self.undo,
+            replayed_to: None,
+            dropped: Vec::new(),
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) use draft::Draft;
 pub(crate) use l1::{BadEntry, L1Entry};
 
 use crate::batcher::{BatchRules, OpenBatch};
-use crate::block::{BlockRecord, L1Row, TransactionHash, TransactionRow};
+use crate::block::{BlockRecord, L1Row, RetiredRow, TransactionHash, TransactionRow};
 use crate::config::Config;
 use crate::error::Refusal;
 use crate::state::{SlotRun, State};
@@ -187,7 +187,7 @@ impl Engine {
         if let Some(pair) = self.replaced_pair(&operation, &run)
             && self.state.retire(pair)
         {
-            self.draft.retired.push(pair);
+            self.draft.retired.push(RetiredRow { pair, batch: self.open.number() });
         }
         self.keep(&run);
         let L1Entry { index, preimage, .. } = *entry;
@@ -202,7 +202,7 @@ impl Engine {
             if self.open.first_change(write.address) {
                 self.draft.undo(batch, write);
             }
-            self.draft.touch(self.config.geometry().locate(write.address));
+            self.draft.touch(self.config.geometry().locate(write.address), &self.state);
         }
         self.state.commit(&run.writes);
         self.draft.batch(self.open.row(false));

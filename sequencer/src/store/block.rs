@@ -1,7 +1,7 @@
 //! A block in one database transaction.
 
 use super::StoreError;
-use crate::block::{AccountRow, BalanceRow, BatchRow, BlockRecord, L1Row, TransactionRow, UndoRow};
+use crate::block::{AccountRow, BalanceRow, BatchRow, BlockRecord, L1Row, RetiredRow, TransactionRow, UndoRow};
 use crate::config::Config;
 use crate::environment::{Environment, Step};
 use alloy_primitives::Address;
@@ -197,13 +197,13 @@ async fn write_balances(tx: &mut PgConnection, rows: &[BalanceRow]) -> Result<()
     Ok(())
 }
 
-async fn write_retired(tx: &mut PgConnection, rows: &[Pair]) -> Result<(), StoreError> {
+async fn write_retired(tx: &mut PgConnection, rows: &[RetiredRow]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
     sqlx::query("INSERT INTO retired_pairs (owner, key_hash) SELECT * FROM unnest($1::bytea[], $2::bytea[])")
-        .bind(column(rows, |r| r.owner.to_vec()))
-        .bind(column(rows, |r| field_to_bytes(r.key_hash).to_vec()))
+        .bind(column(rows, |r| r.pair.owner.to_vec()))
+        .bind(column(rows, |r| field_to_bytes(r.pair.key_hash).to_vec()))
         .execute(tx)
         .await?;
     Ok(())
