@@ -17,6 +17,7 @@ pub mod hash;
 pub mod json;
 pub mod l1;
 pub mod operation;
+pub mod receipt;
 pub mod shape;
 pub mod slot;
 pub mod stored;
