@@ -1,5 +1,7 @@
 //! Amounts and fees as they stand on the wire: a short decimal mantissa and exponent.
 
+use crate::F;
+use ark_ff::BigInt;
 use serde::{Deserialize, Serialize};
 
 /// A decimal floating-point number of `MANTISSA` + 5 bits: `m · 10^e`, `m < 2^MANTISSA`, `e < 32`.
@@ -98,7 +100,20 @@ impl<const MANTISSA: u32> Decimal<MANTISSA> {
     }
 
     /// The value as a field element, exact for every encoding: below 2^139.
-    pub fn to_field(self) -> crate::F {
-        crate::F::from(self.mantissa()) * crate::F::from(10u128.pow(self.exponent()))
+    pub fn to_field(self) -> F {
+        // The mantissa stays as it is and the power carries Montgomery's factor twice, so that one multiplication does.
+        F::new_unchecked(BigInt([self.mantissa(), 0, 0, 0])) * POWERS_OF_TEN_TWICE_MONTGOMERY[self.exponent() as usize]
     }
 }
+
+/// `10^e · R` as elements, with `R` Montgomery's factor: multiplies an integer that is not in Montgomery form.
+const POWERS_OF_TEN_TWICE_MONTGOMERY: [F; 1 << EXPONENT_BITS] = {
+    let mut powers = [F::new_unchecked(BigInt([0; 4])); 1 << EXPONENT_BITS];
+    let mut e = 0;
+    while e < powers.len() {
+        let power = 10u128.pow(e as u32);
+        powers[e] = F::new(F::new(BigInt([power as u64, (power >> 64) as u64, 0, 0])).0);
+        e += 1;
+    }
+    powers
+};

@@ -169,16 +169,18 @@ pub fn evaluate(ctx: &Context, operation: &Operation, mem: &mut impl Memory) -> 
             ports[5] = (word(ctx, account, token.get().into()), Change::Add(-F::from(amount)));
         }
         Operation::Transfer { from, to, token, amount, fee } => {
-            send(ctx, &mut ports, from, token, amount.to_field(), fee.to_field());
+            let amount = amount.to_field();
+            send(ctx, &mut ports, from, token, amount, fee.to_field());
             ports[3] = (word(ctx, to, KEY_HASH_WORD), Change::Keep);
             ports[4] = (word(ctx, to, OWNER_WORD), Change::Keep);
-            ports[5] = (word(ctx, to, token.get().into()), Change::Add(amount.to_field()));
+            ports[5] = (word(ctx, to, token.get().into()), Change::Add(amount));
         }
         Operation::TransferNew { from, to, token, amount, fee, owner, key_hash } => {
-            send(ctx, &mut ports, from, token, amount.to_field(), fee.to_field());
+            let amount = amount.to_field();
+            send(ctx, &mut ports, from, token, amount, fee.to_field());
             ports[3] = (word(ctx, to, KEY_HASH_WORD), Change::Set(key_hash));
             ports[4] = (word(ctx, to, OWNER_WORD), Change::Set(field_from_address(owner)));
-            ports[5] = (word(ctx, to, token.get().into()), Change::Add(amount.to_field()));
+            ports[5] = (word(ctx, to, token.get().into()), Change::Add(amount));
         }
         Operation::Withdraw { from, token, amount, fee, .. } => {
             send(ctx, &mut ports, from, token, amount.to_field(), fee.to_field());
@@ -217,30 +219,45 @@ fn send(ctx: &Context, ports: &mut [(u32, Change); PORTS], from: AccountId, toke
 /// # Errors
 /// The first [`SlotError`] that applies.
 pub fn check(ctx: &Context, operation: &Operation, ports: &[Port; PORTS], signed: Option<&Signed>) -> Result<(), SlotError> {
-    let ensure = |holds: bool, error| if holds { Ok(()) } else { Err(error) };
+    check_form(operation, signed)?;
+    check_ports(ctx, operation, ports, signed)
+}
+
+fn ensure(holds: bool, error: SlotError) -> Result<(), SlotError> {
+    if holds { Ok(()) } else { Err(error) }
+}
+
+/// The checks that need no memory. They come first: an operation that fails here has no ports worth making.
+fn check_form(operation: &Operation, signed: Option<&Signed>) -> Result<(), SlotError> {
     ensure(operation.code().is_l2() == signed.is_some(), SlotError::SignaturePresence)?;
-    if let Some(token) = token_word(operation) {
-        ensure(u32::from(token.get()) >= FIRST_BALANCE_WORD, SlotError::TokenWord)?;
+    match token_word(operation) {
+        Some(token) => ensure(u32::from(token.get()) >= FIRST_BALANCE_WORD, SlotError::TokenWord),
+        None => Ok(()),
     }
+}
+
+fn check_ports(ctx: &Context, operation: &Operation, ports: &[Port; PORTS], signed: Option<&Signed>) -> Result<(), SlotError> {
     if let Some(signed) = signed {
         ensure(signed.expires >= ctx.timestamp, SlotError::Expired)?;
         ensure(ports[0].old == signed.key_hash, SlotError::KeyHash)?;
         ensure(ports[1].old == signed.nonce, SlotError::Nonce)?;
         ensure(u128_from_field(ports[2].new).is_some(), SlotError::Balance)?;
     }
-    let (aux1, aux2) = (field_from_address(operation.aux1()), operation.aux2());
+    // Made only where it is looked at: a Transfer, the most frequent operation, has no address of its own.
+    let aux1 = || field_from_address(operation.aux1());
+    let aux2 = operation.aux2();
     let (key_hash, owner) = (&ports[3], &ports[4]);
     match operation.code() {
         OpCode::Noop | OpCode::DepositRefund => Ok(()),
         OpCode::Deposit => {
             ensure(!aux2.is_zero(), SlotError::ZeroAux)?;
             let empty = key_hash.old.is_zero() && owner.old.is_zero();
-            ensure(empty || (key_hash.old == aux2 && owner.old == aux1), SlotError::DepositTarget)
+            ensure(empty || (key_hash.old == aux2 && owner.old == aux1()), SlotError::DepositTarget)
         }
         OpCode::SetKey => ensure(!aux2.is_zero(), SlotError::ZeroAux),
         OpCode::ForcedExit => {
             let Operation::ForcedExit { amount, .. } = *operation else { unreachable!("the code says so") };
-            let due = if owner.old == aux1 { ports[5].old } else { F::zero() };
+            let due = if owner.old == aux1() { ports[5].old } else { F::zero() };
             ensure(F::from(amount) == due, SlotError::ExitAmount)
         }
         OpCode::Transfer => {
@@ -248,11 +265,13 @@ pub fn check(ctx: &Context, operation: &Operation, ports: &[Port; PORTS], signed
             ensure(signed.is_some_and(|s| s.target == [owner.old, key_hash.old]), SlotError::Receiver)
         }
         OpCode::TransferNew => {
+            let aux1 = aux1();
             ensure(!aux1.is_zero() && !aux2.is_zero(), SlotError::ZeroAux)?;
             ensure(key_hash.old.is_zero() && owner.old.is_zero(), SlotError::NotEmpty)?;
             ensure(signed.is_some_and(|s| s.target == [aux1, aux2]), SlotError::Receiver)
         }
         OpCode::Withdraw => {
+            let aux1 = aux1();
             ensure(!aux1.is_zero(), SlotError::ZeroAux)?;
             ensure(signed.is_some_and(|s| s.target == [aux1, aux2]), SlotError::Receiver)
         }
@@ -274,16 +293,17 @@ const fn token_word(operation: &Operation) -> Option<TokenWord> {
 /// Performs `operation` on `mem` if it is allowed, and else leaves `mem` as it was.
 ///
 /// # Errors
-/// The first [`SlotError`] that applies. The signature is taken as verified.
+/// The first [`SlotError`] that applies, as [`check`] finds it. The signature is taken as verified.
 pub fn apply(
     ctx: &Context,
     operation: &Operation,
     signed: Option<&Signed>,
     mem: &mut impl Memory,
 ) -> Result<[Port; PORTS], SlotError> {
+    check_form(operation, signed)?;
     let ports = evaluate(ctx, operation, mem);
-    check(ctx, operation, &ports, signed).inspect_err(|_| {
-        for port in ports.iter().rev() {
+    check_ports(ctx, operation, &ports, signed).inspect_err(|_| {
+        for port in ports.iter().rev().filter(|port| port.new != port.old) {
             mem.write(port.address, port.old);
         }
     })?;

@@ -150,7 +150,7 @@ pub fn u128_from_field(value: F) -> Option<u128> {
 
 /// The L1 address as a field element: its integer value.
 pub fn field_from_address(address: alloy_primitives::Address) -> F {
-    F::from_be_bytes_mod_order(address.as_slice())
+    field_from_u256(U256::from_be_bytes(address.into_word().0)).expect("an address is below 2^160")
 }
 
 /// The low 160 bits of a field element as an L1 address; `None` at or above 2^160.
