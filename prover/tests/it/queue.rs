@@ -176,3 +176,31 @@ async fn a_proof_is_stored_for_a_sealed_batch_only() {
     assert_eq!(world.text(JOBS).await, "1 leased 1", "neither half of it happened");
     assert_eq!(world.text("SELECT count(*)::text FROM batches WHERE proof IS NULL").await, "1");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_on_a_batch_that_was_unwound_is_worth_nothing_on_its_successor() {
+    let world = World::new().await;
+    world.seal_unread(1..=1).await;
+    let (slow, quick) = (world.queue("slow"), world.queue("quick"));
+    let old = slow.claim(0).await.expect("claims").expect("a job");
+    // The sequencer takes the batch back, and later builds another one of the same number.
+    world.execute("DELETE FROM proof_jobs").await;
+    world.execute("DELETE FROM batches").await;
+    assert!(is_lost(slow.heartbeat(&old).await));
+    assert!(is_lost(slow.complete(&old, &[2; EVM_PROOF_BYTES], Duration::ZERO).await), "there is no such job");
+    world.seal_unread(1..=1).await;
+
+    let untouched = async |jobs: &str| {
+        assert!(is_lost(slow.heartbeat(&old).await));
+        assert!(is_lost(slow.complete(&old, &[2; EVM_PROOF_BYTES], Duration::ZERO).await));
+        assert!(is_lost(slow.fail(&old, &cause(1)).await));
+        assert!(is_lost(slow.give_back(&old).await));
+        assert_eq!(world.text(JOBS).await, jobs);
+    };
+    untouched("1 queued 0").await;
+    let new = quick.claim(0).await.expect("claims").expect("the new job");
+    assert_eq!((new.batch, new.attempt), (old.batch, old.attempt), "the leases differ by nothing but their tokens");
+    untouched("1 leased 1").await;
+    quick.complete(&new, &PROOF, Duration::ZERO).await.expect("completes");
+    assert_eq!(world.text("SELECT encode(proof, 'hex') FROM batches").await, "01".repeat(EVM_PROOF_BYTES));
+}
