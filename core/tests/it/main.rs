@@ -7,6 +7,7 @@ mod eddsa;
 mod geometry;
 mod hash;
 mod json;
+mod measure;
 mod operation;
 mod slot;
 mod trace;
