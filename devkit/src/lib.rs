@@ -16,6 +16,7 @@ pub mod anvil;
 mod error;
 mod guard;
 pub mod http;
+pub mod keys;
 pub mod paths;
 pub mod postgres;
 pub mod service;

@@ -5,6 +5,7 @@
 //! ├── keys/           development keys, made once and shared
 //! ├── up/             data of `sheaf up`, carried on from run to run
 //! ├── demo-<pid>/     data of one `sheaf demo`
+//! ├── bench-<pid>/    data of one `sheaf bench`
 //! └── test-pg-<pid>/  the Postgres server of one test program
 //! ```
 
@@ -48,6 +49,14 @@ pub fn up() -> PathBuf {
 /// When directories cannot be created or removed.
 pub fn fresh_demo() -> Result<PathBuf> {
     fresh("demo-")
+}
+
+/// Creates an empty directory for the services of one benchmark, and removes those of runs that have ended.
+///
+/// # Errors
+/// When directories cannot be created or removed.
+pub fn fresh_bench() -> Result<PathBuf> {
+    fresh("bench-")
 }
 
 /// Creates an empty directory `<prefix><own pid>`, and removes those whose process has ended.

@@ -1,10 +1,11 @@
 //! A block: everything that becomes durable in one database transaction.
 
 use crate::types::{BatchNumber, BlockNumber};
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use sheaf_core::F;
 use sheaf_core::l1::QUEUE_PREIMAGE_BYTES;
 use sheaf_core::operation::Operation;
+use sheaf_core::receipt::Leaf;
 use sheaf_core::transaction::{Pair, Transaction};
 use sheaf_core::types::{AccountId, TokenId};
 
@@ -105,4 +106,23 @@ pub(crate) struct BlockRecord {
     pub(crate) replayed_to: Option<u64>,
     /// Replayed transactions that no longer hold.
     pub(crate) dropped: Vec<DroppedRow>,
+}
+
+impl BlockRecord {
+    /// What the operator promises of the block's transactions, in their order.
+    ///
+    /// # Panics
+    /// If they are not in the order of their batches and positions, by which receipts are found again.
+    pub(crate) fn leaves(&self) -> Vec<Leaf> {
+        let place = |row: &TransactionRow| (row.batch, row.position);
+        assert!(self.transactions.is_sorted_by(|a, b| place(a) < place(b)), "transactions are in the order of execution");
+        let leaf = |(index, row): (usize, &TransactionRow)| Leaf {
+            hash: B256::new(row.hash),
+            block: self.number.0,
+            index: index as u32,
+            batch: row.batch.0,
+            position: row.position,
+        };
+        self.transactions.iter().enumerate().map(leaf).collect()
+    }
 }

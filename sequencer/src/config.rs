@@ -3,10 +3,12 @@
 use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sheaf_core::geometry::{DEPTH, Geometry};
+use sheaf_core::receipt::COUNT_MAX;
 use sheaf_core::shape::Shape;
 use sheaf_core::transaction::Pair;
 use sheaf_core::types::{AccountId, TokenId, field_from_bytes};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Configuration of the sequencer.
@@ -31,6 +33,8 @@ pub struct Config {
     pub fee_owner: Address,
     /// Key hash of the operator's own account.
     pub fee_key_hash: B256,
+    /// File with the private key that signs receipts, 64 hex digits. All sequencers of a database have the same one.
+    pub receipt_key_file: PathBuf,
     /// Smallest fees by token; a token that is not named costs nothing.
     #[serde(default)]
     pub minimum_fees: Vec<MinimumFee>,
@@ -46,6 +50,16 @@ pub struct Config {
     /// Bounds of queues.
     #[serde(default)]
     pub limits: Limits,
+    /// Whether to stand by while another sequencer leads, and to take over from it; otherwise it is an error that one does.
+    #[serde(default = "defaults::stand_by")]
+    pub stand_by: bool,
+    /// After how long a leader that shows no life is replaced, milliseconds; the leader shows it five times as often. The
+    /// same for all sequencers of a database.
+    #[serde(default = "defaults::takeover_after_ms")]
+    pub takeover_after_ms: u64,
+    /// Where others reach the internal HTTP interface, if that is not `http://` and what it listens on.
+    #[serde(default)]
+    pub advertise: Option<String>,
     /// Runs on a database that may lose what it acknowledged. For tests only.
     #[serde(default)]
     pub allow_unsafe_durability: bool,
@@ -133,6 +147,12 @@ mod defaults {
     pub(super) const fn l1_wait_ms() -> u64 {
         2_000
     }
+    pub(super) const fn stand_by() -> bool {
+        true
+    }
+    pub(super) const fn takeover_after_ms() -> u64 {
+        5_000
+    }
 }
 
 impl Config {
@@ -149,7 +169,10 @@ impl Config {
         let key_hash = field_from_bytes(&self.fee_key_hash.0);
         anyhow::ensure!(key_hash.is_some(), "fee_key_hash must be below the field's modulus");
         anyhow::ensure!(!self.fee_key_hash.is_zero() && !self.fee_owner.is_zero(), "fee_owner and fee_key_hash must not be zero");
+        let block_max = self.limits.block_operations_max;
+        anyhow::ensure!(block_max <= COUNT_MAX as usize, "limits.block_operations_max must be {COUNT_MAX} at most");
         anyhow::ensure!(self.block_ms > 0, "block_ms must be at least 1");
+        anyhow::ensure!(self.takeover_after_ms >= 100, "takeover_after_ms must be at least 100");
         anyhow::ensure!(self.chain_id <= i64::MAX as u64, "chain_id is too large");
         Ok(())
     }
@@ -176,6 +199,10 @@ impl Config {
 
     pub(crate) const fn batch_timeout(&self) -> Duration {
         Duration::from_millis(self.batch_timeout_ms)
+    }
+
+    pub(crate) const fn takeover_after(&self) -> Duration {
+        Duration::from_millis(self.takeover_after_ms)
     }
 
     pub(crate) const fn l1_wait(&self) -> Duration {

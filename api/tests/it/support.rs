@@ -233,6 +233,7 @@ fn sequencer_config(database_url: &str) -> sheaf_sequencer::Config {
         "contract": CONTRACT,
         "fee_owner": operator().owner,
         "fee_key_hash": hex::encode_prefixed(field_to_bytes(operator().pair().key_hash)),
+        "receipt_key_file": sheaf_devkit::keys::receipt_key(),
         "minimum_fees": [{ "token": 0, "transfer": "10", "transfer_new": "50", "withdraw": "30" }],
         "block_ms": 5,
         "batch_timeout_ms": 3_600_000,

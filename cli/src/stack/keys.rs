@@ -20,6 +20,8 @@ pub struct KeyFiles {
     pub operator: PathBuf,
     /// Credits withdrawals.
     pub creditor: PathBuf,
+    /// Signs receipts.
+    pub receipt: PathBuf,
     /// Seed of the operator's L2 key.
     operator_l2: PathBuf,
 }
@@ -42,6 +44,7 @@ impl KeyFiles {
             admin: file("admin.key")?,
             operator: file("operator.key")?,
             creditor: file("creditor.key")?,
+            receipt: file("receipt.key")?,
             operator_l2: file("operator-l2.key")?,
         })
     }

@@ -264,6 +264,7 @@ fn configuration(
             ]
         }
         .with("listen", sequencer.to_string())
+        .with("receipt_key_file", files.receipt.display().to_string())
         .with("batch_timeout_ms", options.batch_timeout_ms),
         api: Table::new().with("listen", api.to_string()),
         prover: toml::toml! { poll_ms = 1000 },

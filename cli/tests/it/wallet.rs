@@ -44,6 +44,7 @@ impl World {
         let sequencer = json!({
             "database_url": database.url(), "listen": "127.0.0.1:0", "chain_id": CHAIN_ID, "contract": deployed.contract,
             "fee_owner": Address::repeat_byte(9), "fee_key_hash": B256::with_last_byte(9), "block_ms": 5, "l1_wait_ms": 0,
+            "receipt_key_file": sheaf_devkit::keys::receipt_key(),
             "minimum_fees": [{ "token": 0, "transfer": "1000", "transfer_new": "5001", "withdraw": "3000" }],
             "allow_unsafe_durability": true,
         });

@@ -68,7 +68,7 @@ fn config(world: &World) -> Config {
     serde_json::from_value(serde_json::json!({
         "database_url": "", "listen": "127.0.0.1:0", "chain_id": 1, "contract": Address::repeat_byte(7), "depth": DEPTH,
         "shape": {"id": 0, "slots": 5, "leaf_rows": 16, "node_rows": 40},
-        "fee_owner": operator.owner, "fee_key_hash": alloy_primitives::B256::from(field_to_bytes(operator.key_hash)),
+        "receipt_key_file": "receipt.key", "fee_owner": operator.owner, "fee_key_hash": alloy_primitives::B256::from(field_to_bytes(operator.key_hash)),
         "minimum_fees": [{"token": 0, "transfer": "2", "transfer_new": "5", "withdraw": "3"}], "l1_wait_ms": 0,
     }))
     .unwrap()

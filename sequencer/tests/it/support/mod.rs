@@ -30,6 +30,7 @@ pub(crate) fn config(url: &str) -> Config {
         "contract": CONTRACT,
         "fee_owner": operator().owner,
         "fee_key_hash": B256::from(field_to_bytes(operator().key_hash())),
+        "receipt_key_file": sheaf_devkit::keys::receipt_key(),
         "minimum_fees": [{"token": 0, "transfer": "10", "transfer_new": "50", "withdraw": "30"}],
         "block_ms": 5,
         "batch_timeout_ms": 3_600_000,
