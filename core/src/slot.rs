@@ -279,7 +279,7 @@ fn check_ports(ctx: &Context, operation: &Operation, ports: &[Port; PORTS], sign
 }
 
 /// The token word of an operation that moves a balance.
-const fn token_word(operation: &Operation) -> Option<TokenWord> {
+pub const fn token_word(operation: &Operation) -> Option<TokenWord> {
     match *operation {
         Operation::Noop | Operation::SetKey { .. } | Operation::DepositRefund { .. } => None,
         Operation::Deposit { token, .. }

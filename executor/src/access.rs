@@ -1,0 +1,63 @@
+//! Which accounts an operation names, and how.
+
+use sheaf_core::operation::Operation;
+use sheaf_core::slot::{Context, token_word};
+use sheaf_core::types::FIRST_BALANCE_WORD;
+
+/// What an operation does to an account, beyond its key hash and owner, which nobody reads while they change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Reads and writes what other operations write: one at a time, in order.
+    Exclusive,
+    /// As `Exclusive`, and may change the key hash or owner, which a credit reads.
+    Keys,
+    /// Adds to one balance, whatever it is.
+    Credit,
+}
+
+/// The accounts of an operation. Sender, receiver and fee account may be one account: then it stands once, as the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Accesses {
+    /// The sender, or the account of an L1 operation.
+    pub(crate) owner: Option<(u32, Kind)>,
+    /// The receiver.
+    pub(crate) receiver: Option<(u32, Kind)>,
+    /// Whether the fee account is credited with a fee.
+    pub(crate) fee: bool,
+    /// The token's word.
+    pub(crate) word: u8,
+}
+
+/// The accounts that `operation` names; `None` if it may change the fee account's key hash, which every idle port of every
+/// operation reads.
+///
+/// A deposit may create its account. Whether it does is not asked here, so that a plan can be made while the
+/// operations before it still run.
+pub(crate) fn accesses(ctx: &Context, operation: &Operation) -> Option<Accesses> {
+    if token_word(operation).is_some_and(|word| u32::from(word.get()) < FIRST_BALANCE_WORD) {
+        // Refused by its form, before memory is looked at.
+        return Some(Accesses { owner: None, receiver: None, fee: false, word: 0 });
+    }
+    let fee_account = ctx.fee_account.get();
+    let (owner, receiver, fee, word) = match *operation {
+        Operation::Noop | Operation::DepositRefund { .. } => (None, None, false, 0),
+        Operation::Deposit { account, token, .. } => (Some((account.get(), Kind::Keys)), None, false, token.get()),
+        Operation::SetKey { account, .. } => (Some((account.get(), Kind::Keys)), None, false, 0),
+        Operation::ForcedExit { account, token, .. } => (Some((account.get(), Kind::Exclusive)), None, false, token.get()),
+        Operation::Withdraw { from, token, .. } => (Some((from.get(), Kind::Exclusive)), None, true, token.get()),
+        Operation::Transfer { from, to, token, .. } => {
+            let receiver = (to != from).then_some((to.get(), Kind::Credit));
+            (Some((from.get(), Kind::Exclusive)), receiver, true, token.get())
+        }
+        Operation::TransferNew { from, to, token, .. } if to == from => (Some((from.get(), Kind::Keys)), None, true, token.get()),
+        Operation::TransferNew { from, to, token, .. } => {
+            (Some((from.get(), Kind::Exclusive)), Some((to.get(), Kind::Keys)), true, token.get())
+        }
+    };
+    let changes_fee_keys = |access: Option<(u32, Kind)>| access == Some((fee_account, Kind::Keys));
+    if changes_fee_keys(owner) || changes_fee_keys(receiver) {
+        return None;
+    }
+    let fee = fee && owner.is_none_or(|(account, _)| account != fee_account);
+    Some(Accesses { owner, receiver, fee, word })
+}

@@ -1,0 +1,216 @@
+//! Executes jobs in one loop or in parallel windows, whichever is faster.
+
+use crate::outcome::{Outcome, Path};
+use crate::parallel::{Window, patch};
+use crate::plan::{Plan, Planner};
+use crate::words::{Word, Words};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use sheaf_core::operation::Operation;
+use sheaf_core::slot::{Context, Signed, apply};
+use std::ops::Range;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Operations that are planned together. What a window needs stays in a core's second cache.
+pub const WINDOW: usize = 2048;
+
+/// Fewer operations than this are never worth waking other threads for.
+const MIN_PARALLEL: usize = 256;
+/// Operations that must be able to run at a time, for each thread, before threads are worth their traffic.
+const MIN_PARALLELISM: usize = 8;
+/// After a plan was of no use, this many times its operations run in the loop before another is made: that bounds what
+/// planning in vain costs.
+const BACKOFF: usize = 16;
+
+/// An operation to execute, and what its verified signature binds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// The operation.
+    pub operation: Operation,
+    /// Present exactly for L2 operations, else the slot function refuses the job.
+    pub signed: Option<Signed>,
+}
+
+/// Who chooses how to execute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The executor, by what its plan says.
+    Auto,
+    /// The caller. Operations that can't be planned run alone even so.
+    Force(Path),
+}
+
+/// A pool of threads, and memory that is used again from call to call.
+pub struct Executor {
+    pool: ThreadPool,
+    threads: usize,
+    planner: Planner,
+    /// The plan that runs, and the one that is made meanwhile.
+    plans: [Plan; 2],
+    /// Credits of the window that runs, and of the one before, whose ports are not patched yet.
+    credits: [Vec<Word>; 2],
+    spare: Outcome,
+}
+
+/// What a call is about.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    ctx: &'a Context,
+    jobs: &'a [Job],
+    choice: Choice,
+}
+
+impl Executor {
+    /// An executor with its own `threads` threads.
+    ///
+    /// # Panics
+    /// If `threads` is 0, or the system gives no threads.
+    pub fn new(threads: usize) -> Self {
+        Self::with_window(threads, WINDOW)
+    }
+
+    /// An executor that plans `window` operations at a time.
+    ///
+    /// # Panics
+    /// If `threads` or `window` is 0, or the system gives no threads.
+    pub fn with_window(threads: usize, window: usize) -> Self {
+        assert!(threads > 0 && window > 0, "an executor needs threads and a window");
+        let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("executor-{i}")).build();
+        let credits = || (0..2 * window).map(|_| Word::default()).collect();
+        Self {
+            pool: pool.expect("the system gives threads"),
+            threads,
+            planner: Planner::new(window),
+            plans: Default::default(),
+            credits: [credits(), credits()],
+            spare: Outcome::default(),
+        }
+    }
+
+    /// Number of threads.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Executes `jobs` in order on `words`: state and results are those of [`sheaf_core::slot::apply`] on one after the other,
+    /// whatever the choice. A job that is refused changes nothing, and the others go on.
+    ///
+    /// Signatures are taken as verified.
+    ///
+    /// # Panics
+    /// If an account is outside of the geometry, or `ctx` has another geometry than `words`.
+    pub fn execute(&mut self, ctx: &Context, words: &mut Words, jobs: &[Job], choice: Choice) -> Outcome {
+        assert_eq!(ctx.geometry, words.geometry(), "the context and the words must have one geometry");
+        let mut outcome = std::mem::take(&mut self.spare);
+        outcome.reset(self.threads, jobs.len());
+        let call = Call { ctx, jobs, choice };
+        let sequential = match choice {
+            Choice::Force(path) => path == Path::Sequential,
+            Choice::Auto => self.threads == 1 || jobs.len() < MIN_PARALLEL,
+        };
+        if sequential {
+            call.run_in_order(words, 0..jobs.len(), &mut outcome);
+        } else {
+            self.run_planned(call, words, &mut outcome);
+        }
+        outcome
+    }
+
+    /// Takes back an outcome that is no longer needed, for its memory.
+    pub fn recycle(&mut self, outcome: Outcome) {
+        self.spare = outcome;
+    }
+
+    /// Plans, and runs in windows or in order as the plans say.
+    fn run_planned(&mut self, call: Call<'_>, words: &mut Words, outcome: &mut Outcome) {
+        let mut at = 0;
+        while at < call.jobs.len() {
+            let useful = call.useful(self.threads);
+            self.planner.plan(&mut self.plans[0], (call.ctx, words, call.jobs), at, useful);
+            let Range { start, end } = self.plans[0].range;
+            at = if self.plans[0].hopeless {
+                let end = call.jobs.len().min(start + BACKOFF * (end - start));
+                call.run_in_order(words, start..end, outcome);
+                end
+            } else {
+                let Self { pool, threads, planner, plans, credits, .. } = self;
+                pool.install(|| run_windows(call, words, outcome, (*threads, planner, plans, credits)))
+            };
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Says from a plan's number of operations, critical path and waits whether to run it.
+    fn useful(self, threads: usize) -> impl Fn(usize, u32, u64) -> bool + Send {
+        let forced = self.choice != Choice::Auto;
+        move |operations, critical_path, _waits| {
+            forced || (operations >= MIN_PARALLEL && operations >= critical_path as usize * threads * MIN_PARALLELISM)
+        }
+    }
+
+    /// Runs some of the jobs in one loop.
+    fn run_in_order(self, words: &mut Words, range: Range<usize>, outcome: &mut Outcome) {
+        let buffer = &mut outcome.buffers[0];
+        for (job, place) in self.jobs[range.clone()].iter().zip(&outcome.places[range]) {
+            let result = apply(self.ctx, &job.operation, job.signed.as_ref(), words);
+            place.store(buffer.push(0, result), Relaxed);
+        }
+    }
+}
+
+/// Runs windows from the one that `plans[0]` holds until a plan is of no use or no job is left. Gives the next job.
+fn run_windows(
+    call: Call<'_>,
+    words: &mut Words,
+    outcome: &mut Outcome,
+    (threads, planner, plans, credits): (usize, &mut Planner, &mut [Plan; 2], &mut [Vec<Word>; 2]),
+) -> usize {
+    loop {
+        let [current, next] = &mut *plans;
+        let [credits_now, credits_before] = &*credits;
+        current.missing.iter().for_each(|address| words.reserve(*address));
+        let window = Window {
+            ctx: call.ctx,
+            words,
+            jobs: &call.jobs[current.range.clone()],
+            plan: current,
+            credits: credits_now,
+            places: &outcome.places[current.range.clone()],
+        };
+        let behind = current.range.end + usize::from(current.alone);
+        let useful = call.useful(threads);
+        rayon::scope(|scope| {
+            let mut buffers = outcome.buffers.iter_mut().enumerate();
+            let (_, first) = buffers.next().expect("there is a thread");
+            for (thread, buffer) in buffers {
+                scope.spawn(move |_| {
+                    patch(buffer, credits_before);
+                    window.run(thread, buffer);
+                });
+            }
+            planner.plan(next, (call.ctx, window.words, call.jobs), behind, useful);
+            patch(first, credits_before);
+            window.run(0, first);
+        });
+        rayon::scope(|scope| {
+            (1..threads).for_each(|_| scope.spawn(move |_| window.fold_open()));
+            window.fold_open();
+        });
+        outcome.count(current);
+        if current.alone {
+            call.run_in_order(words, current.range.end..behind, outcome);
+        }
+        plans.swap(0, 1);
+        credits.swap(0, 1);
+        if plans[0].hopeless || behind == call.jobs.len() {
+            break;
+        }
+    }
+    let credits_before = &credits[1];
+    rayon::scope(|scope| {
+        for buffer in &mut outcome.buffers {
+            scope.spawn(|_| patch(buffer, credits_before));
+        }
+    });
+    plans[0].range.start
+}

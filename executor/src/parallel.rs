@@ -1,0 +1,163 @@
+//! One window on several threads: run, fold, patch.
+
+use crate::executor::Job;
+use crate::outcome::{Buffer, Unpatched};
+use crate::plan::{FEE, Node, OWNER, Plan, RECEIVER};
+use crate::schedule::{NONE, Tasks};
+use crate::view::{NO_ADDRESS, View, room};
+use crate::words::{Word, Words};
+use sheaf_core::geometry::Geometry;
+use sheaf_core::slot::{Context, apply};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Lists of credits that a thread takes at a time.
+const FOLD_CHUNK: usize = 64;
+
+/// What the threads share in a window.
+#[derive(Clone, Copy)]
+pub(crate) struct Window<'a> {
+    pub(crate) ctx: &'a Context,
+    pub(crate) words: &'a Words,
+    /// The window's jobs.
+    pub(crate) jobs: &'a [Job],
+    pub(crate) plan: &'a Plan,
+    /// Of each operation its receiver's and the fee account's credit: the amount, and once folded the balance before.
+    pub(crate) credits: &'a [Word],
+    /// Where the results of the window's jobs are.
+    pub(crate) places: &'a [AtomicU64],
+}
+
+/// One thread at work in a window.
+struct Worker<'a, 'b> {
+    window: Window<'a>,
+    thread: usize,
+    buffer: &'b mut Buffer,
+}
+
+impl Window<'_> {
+    /// Runs operations until none is left to take.
+    pub(crate) fn run(self, thread: usize, buffer: &mut Buffer) {
+        let mut stack = std::mem::take(&mut buffer.stack);
+        self.plan.schedule.work(&mut Worker { window: self, thread, buffer }, &mut stack);
+        buffer.stack = stack;
+    }
+
+    /// Adds the credits that nobody read in the window, until no list is left to take.
+    pub(crate) fn fold_open(self) {
+        let open = &self.plan.open;
+        loop {
+            // The first list, the fee account's, is as long as the window: one thread's share by itself.
+            let chunk = self.plan.fold_cursor.fetch_add(1, Relaxed);
+            let start = if chunk == 0 { 0 } else { 1 + (chunk - 1) * FOLD_CHUNK };
+            let end = (1 + chunk * FOLD_CHUNK).min(open.len());
+            if start >= open.len() {
+                return;
+            }
+            open[start..end].iter().for_each(|list| self.fold(list.account, list.first));
+        }
+    }
+
+    /// Adds a list of credits to the balances of `account`, in order, and leaves the balance before it with each of them.
+    fn fold(&self, account: u32, first: u32) {
+        let mut entry = first;
+        while entry != NONE {
+            let word = self.plan.nodes[(entry / 4) as usize].word;
+            let balance = room(self.words, self.words.geometry().address(account, word.into()));
+            entry = fold_token(balance, entry, word, &self.plan.nodes, self.credits);
+        }
+    }
+
+    /// The balances that `job` credits without waiting.
+    fn deferred(&self, job: &Job, node: &Node) -> [u32; 2] {
+        let geometry: Geometry = self.ctx.geometry;
+        let mut addresses = [NO_ADDRESS; 2];
+        if node.deferred[0] {
+            addresses[0] = geometry.address(receiver(job), node.word.into());
+        }
+        if node.deferred[1] {
+            addresses[1] = geometry.address(self.ctx.fee_account.get(), node.word.into());
+        }
+        addresses
+    }
+}
+
+/// Adds the credits from `entry` on, as long as they are of token `word`, to one balance. Gives the next entry.
+fn fold_token(balance: &Word, mut entry: u32, word: u8, nodes: &[Node], credits: &[Word]) -> u32 {
+    let mut sum = balance.get();
+    while entry != NONE {
+        let (operation, k) = ((entry / 4) as usize, entry % 4);
+        let node = &nodes[operation];
+        if node.word != word {
+            break;
+        }
+        let credit = &credits[2 * operation + k as usize - 1];
+        let amount = credit.get();
+        credit.set(sum);
+        sum += amount;
+        entry = node.list[k as usize];
+    }
+    balance.set(sum);
+    entry
+}
+
+/// The account that a job pays.
+fn receiver(job: &Job) -> u32 {
+    use sheaf_core::operation::Operation::{Transfer, TransferNew};
+    match job.operation {
+        Transfer { to, .. } | TransferNew { to, .. } => to.get(),
+        _ => unreachable!("only a transfer has a receiver"),
+    }
+}
+
+/// The account that comes first with a job.
+fn owner(job: &Job) -> u32 {
+    use sheaf_core::operation::Operation as O;
+    match job.operation {
+        O::Transfer { from, .. } | O::TransferNew { from, .. } | O::Withdraw { from, .. } => from.get(),
+        O::Deposit { account, .. } | O::SetKey { account, .. } | O::ForcedExit { account, .. } => account.get(),
+        O::Noop | O::DepositRefund { .. } => unreachable!("an operation without accounts has no credits to fold"),
+    }
+}
+
+impl Tasks for Worker<'_, '_> {
+    fn run(&mut self, task: u32) {
+        let operation = task as usize;
+        let Window { ctx, words, jobs, plan, credits, places } = self.window;
+        let (job, node) = (&jobs[operation], &plan.nodes[operation]);
+        if node.list[OWNER as usize] != NONE {
+            self.window.fold(owner(job), node.list[OWNER as usize]);
+        }
+        if !node.deferred[0] && node.list[RECEIVER as usize] != NONE {
+            self.window.fold(receiver(job), node.list[RECEIVER as usize]);
+        }
+        let mut view = View { words, deferred: self.window.deferred(job, node) };
+        let result = apply(ctx, &job.operation, job.signed.as_ref(), &mut view);
+        let added = result.as_ref().map_or_else(|_| Default::default(), |ports| [ports[5].new, ports[6].new]);
+        for k in [RECEIVER, FEE].map(|entry| entry as usize - 1) {
+            if node.deferred[k] {
+                credits[2 * operation + k].set(added[k]);
+            }
+        }
+        if result.is_ok() && node.deferred != [false; 2] {
+            let record = self.buffer.ports.len() as u32;
+            self.buffer.unpatched.push(Unpatched { record, operation: task, deferred: node.deferred });
+        }
+        places[operation].store(self.buffer.push(self.thread, result), Relaxed);
+    }
+
+    fn successors(&self, task: u32) -> [u32; 3] {
+        self.window.plan.nodes[task as usize].next
+    }
+}
+
+/// Gives the deferred ports of a thread's records in the last window their balances, which by now are folded.
+pub(crate) fn patch(buffer: &mut Buffer, credits: &[Word]) {
+    for Unpatched { record, operation, deferred } in buffer.unpatched.drain(..) {
+        let ports = &mut buffer.ports[record as usize];
+        for k in (0..2).filter(|k| deferred[*k]) {
+            let port = &mut ports[5 + k];
+            port.old = credits[2 * operation as usize + k].get();
+            port.new += port.old;
+        }
+    }
+}

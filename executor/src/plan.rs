@@ -1,0 +1,246 @@
+//! Who waits for whom: the plan of one window of operations.
+//!
+//! An *entry* is one access of one operation: `4 · operation + {0: owner, 1: receiver, 2: fee account}`.
+
+use crate::access::{Accesses, Kind, accesses};
+use crate::executor::Job;
+use crate::schedule::{NONE, Schedule};
+use crate::table::{Table, Tail};
+use crate::words::Words;
+use sheaf_core::geometry::{DENSE_WORDS, Geometry};
+use sheaf_core::slot::Context;
+use sheaf_core::types::KEY_HASH_WORD;
+use std::ops::Range;
+use std::sync::atomic::AtomicUsize;
+
+/// Entry of the sender, or of the account of an L1 operation.
+pub(crate) const OWNER: u32 = 0;
+/// Entry of the receiver.
+pub(crate) const RECEIVER: u32 = 1;
+/// Entry of the fee account.
+pub(crate) const FEE: u32 = 2;
+
+/// Operations after which a plan first asks whether it is of use, then after each doubling.
+const FIRST_LOOK: usize = 256;
+
+/// One operation of a plan: half a cache line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node {
+    /// The operations that wait for each entry.
+    pub(crate) next: [u32; 3],
+    /// Of a credit entry: the next credit of the same account. Of an exclusive entry: the first credit to fold before.
+    pub(crate) list: [u32; 3],
+    /// The token's word.
+    pub(crate) word: u8,
+    /// Whether the credits of receiver and fee account are deferred.
+    pub(crate) deferred: [bool; 2],
+}
+
+/// Credits that nobody in the window reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Open {
+    pub(crate) account: u32,
+    /// The first entry of the list, or [`NONE`].
+    pub(crate) first: u32,
+}
+
+/// The plan of the jobs `range.start..range.end`.
+#[derive(Default)]
+pub(crate) struct Plan {
+    pub(crate) range: Range<usize>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) schedule: Schedule,
+    /// Lists to fold after the run, that of the fee account first.
+    pub(crate) open: Vec<Open>,
+    /// The next list for a thread to fold.
+    pub(crate) fold_cursor: AtomicUsize,
+    /// Addresses that need room before the run.
+    pub(crate) missing: Vec<u32>,
+    /// Operations of the longest chain in which each waits for the one before.
+    pub(crate) critical_path: u32,
+    /// How often an operation waits for another.
+    pub(crate) waits: u64,
+    /// The job behind the last one can't be planned and has to run alone.
+    pub(crate) alone: bool,
+    /// The planner gave up: these operations wait for each other too much.
+    pub(crate) hopeless: bool,
+}
+
+/// Makes plans; keeps what they share.
+pub(crate) struct Planner {
+    table: Table,
+    fee: Tail,
+    /// Places of accounts that got a credit.
+    credited: Vec<usize>,
+    window: usize,
+}
+
+impl Planner {
+    pub(crate) fn new(window: usize) -> Self {
+        Self { table: Table::new(2 * window), fee: Tail::new(0, 0), credited: Vec::new(), window }
+    }
+
+    /// Plans up to a window of `jobs[start..]`, fewer if a job has to run alone. Gives up if `useful(operations, critical path,
+    /// waits)` says no; such a plan is not to be run.
+    pub(crate) fn plan(
+        &mut self,
+        plan: &mut Plan,
+        (ctx, words, jobs): (&Context, &Words, &[Job]),
+        start: usize,
+        useful: impl Fn(usize, u32, u64) -> bool,
+    ) {
+        plan.clear(start);
+        self.table.clear();
+        self.credited.clear();
+        self.fee = Tail::new(ctx.fee_account.get(), 0);
+        let mut look = FIRST_LOOK;
+        for job in &jobs[start..jobs.len().min(start + self.window)] {
+            let Some(named) = accesses(ctx, &job.operation) else {
+                plan.alone = true;
+                break;
+            };
+            plan.note_missing(words, ctx, &named);
+            self.add(plan, &named);
+            if plan.nodes.len() == look {
+                look *= 2;
+                if !useful(plan.nodes.len(), plan.critical_path, plan.waits) {
+                    plan.hopeless = true;
+                    break;
+                }
+            }
+        }
+        plan.range.end = start + plan.nodes.len();
+        self.close(plan);
+        plan.hopeless |= !plan.nodes.is_empty() && !useful(plan.nodes.len(), plan.critical_path, plan.waits);
+    }
+
+    /// Appends one operation.
+    fn add(&mut self, plan: &mut Plan, named: &Accesses) {
+        let operation = plan.nodes.len() as u32;
+        plan.nodes.push(Node { next: [NONE; 3], list: [NONE; 3], word: named.word, deferred: [false; 2] });
+        let fee_account = self.fee.account;
+        let (mut waits, mut depth) = (0, 0);
+        let mut exclusive = [None; 2];
+        let mut credit = None;
+        for (entry, access) in [(OWNER, named.owner), (RECEIVER, named.receiver)] {
+            let Some((account, kind)) = access else { continue };
+            let is_fee_account = account == fee_account;
+            let place = if is_fee_account { usize::MAX } else { self.table.find(account) };
+            let tail = if is_fee_account { &mut self.fee } else { self.table.tail(place) };
+            if kind == Kind::Credit && !tail.keys {
+                credit = Some(place);
+                continue;
+            }
+            waits += plan.take(tail, operation, entry);
+            depth = depth.max(tail.depth);
+            tail.keys |= kind == Kind::Keys;
+            exclusive[entry as usize] = Some(place);
+        }
+        depth += 1;
+        for place in exclusive.into_iter().flatten() {
+            self.tail(place).depth = depth;
+        }
+        if let Some(place) = credit {
+            let tail = if place == usize::MAX { &mut self.fee } else { self.table.tail(place) };
+            if plan.credit(tail, operation, RECEIVER, depth) && place != usize::MAX {
+                self.credited.push(place);
+            }
+        }
+        if named.fee {
+            plan.credit(&mut self.fee, operation, FEE, depth);
+        }
+        plan.schedule.push(waits);
+        plan.waits += u64::from(waits);
+        plan.critical_path = plan.critical_path.max(depth);
+    }
+
+    fn tail(&mut self, place: usize) -> &mut Tail {
+        if place == usize::MAX { &mut self.fee } else { self.table.tail(place) }
+    }
+
+    /// Collects the credits that are left.
+    fn close(&mut self, plan: &mut Plan) {
+        plan.open.push(Open { account: self.fee.account, first: self.fee.first_credit });
+        for place in self.credited.drain(..) {
+            let tail = self.table.tail(place);
+            let first = std::mem::replace(&mut tail.first_credit, NONE);
+            if first != NONE {
+                plan.open.push(Open { account: tail.account, first });
+            }
+        }
+    }
+}
+
+impl Plan {
+    fn clear(&mut self, start: usize) {
+        self.range = start..start;
+        self.nodes.clear();
+        self.schedule.clear();
+        self.open.clear();
+        *self.fold_cursor.get_mut() = 0;
+        self.missing.clear();
+        (self.critical_path, self.waits, self.alone, self.hopeless) = (0, 0, false, false);
+    }
+
+    /// Lets `operation` wait for everything that named the account since its last exclusive access, and fold the credits.
+    /// Gives the number of entries that it waits for.
+    fn take(&mut self, tail: &mut Tail, operation: u32, entry: u32) -> u32 {
+        let mut waits = 0;
+        if tail.exclusive != NONE {
+            *entry_of(&mut self.nodes, tail.exclusive).0 = operation;
+            waits += 1;
+        }
+        let mut credit = tail.first_credit;
+        while credit != NONE {
+            let (next, list) = entry_of(&mut self.nodes, credit);
+            *next = operation;
+            credit = *list;
+            waits += 1;
+        }
+        let this = 4 * operation + entry;
+        *entry_of(&mut self.nodes, this).1 = tail.first_credit;
+        (tail.exclusive, tail.first_credit, tail.last_credit) = (this, NONE, NONE);
+        waits
+    }
+
+    /// Appends a deferred credit. Says whether it is the first since the account's last exclusive access.
+    fn credit(&mut self, tail: &mut Tail, operation: u32, entry: u32, depth: u32) -> bool {
+        let this = 4 * operation + entry;
+        self.nodes[operation as usize].deferred[entry as usize - 1] = true;
+        tail.depth = tail.depth.max(depth);
+        let last = std::mem::replace(&mut tail.last_credit, this);
+        if last == NONE {
+            tail.first_credit = this;
+        } else {
+            *entry_of(&mut self.nodes, last).1 = this;
+        }
+        last == NONE
+    }
+
+    /// Notes the words that an operation may write and that have no place yet.
+    fn note_missing(&mut self, words: &Words, ctx: &Context, named: &Accesses) {
+        let account = |access: Option<(u32, Kind)>| access.map(|(account, _)| account);
+        let fee = named.fee.then(|| ctx.fee_account.get());
+        for account in [account(named.owner), account(named.receiver), fee].into_iter().flatten() {
+            for word in [KEY_HASH_WORD, named.word.into()] {
+                if word == KEY_HASH_WORD || u32::from(named.word) >= DENSE_WORDS {
+                    self.need(words, words.geometry(), account, word);
+                }
+            }
+        }
+    }
+
+    fn need(&mut self, words: &Words, geometry: Geometry, account: u32, word: u32) {
+        let address = geometry.address(account, word);
+        if words.word(address).is_none() {
+            self.missing.push(address);
+        }
+    }
+}
+
+/// `next` and `list` of an entry.
+fn entry_of(nodes: &mut [Node], entry: u32) -> (&mut u32, &mut u32) {
+    let node = &mut nodes[(entry / 4) as usize];
+    let k = (entry % 4) as usize;
+    (&mut node.next[k], &mut node.list[k])
+}

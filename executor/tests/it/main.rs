@@ -1,0 +1,4 @@
+//! Tests of the executor.
+
+mod same;
+mod world;
