@@ -6,6 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// The points between which a crash must lose and repeat nothing. Each is announced when it is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// The writer's lock was taken: nobody else led.
+    LockTaken,
+    /// This sequencer's epoch has begun: no earlier one can commit any more.
+    EpochBegun,
+    /// The state is read and up to date, nothing is served yet.
+    StateLoaded,
     /// A block was executed and is about to be written.
     BlockCut,
     /// Its database transaction has begun.
@@ -30,7 +36,10 @@ pub enum Step {
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
+        Self::LockTaken,
+        Self::EpochBegun,
+        Self::StateLoaded,
         Self::BlockCut,
         Self::BlockBegun,
         Self::BlockWritten,
@@ -42,6 +51,11 @@ impl Step {
         Self::BatchWritten,
         Self::BatchCommitted,
     ];
+
+    /// Whether it is reached once in a leader's life, before anything is served.
+    pub const fn is_of_takeover(self) -> bool {
+        matches!(self, Self::LockTaken | Self::EpochBegun | Self::StateLoaded)
+    }
 }
 
 /// The clock, and the observer of steps.

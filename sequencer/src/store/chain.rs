@@ -2,11 +2,11 @@
 
 use super::StoreError;
 use crate::config::Config;
-use sqlx::{PgConnection, PgPool, Row};
+use sqlx::{PgConnection, Row};
 use std::time::Duration;
 
 /// Key of the session lock that the writing connection holds.
-const WRITER_LOCK: i64 = 0x5348_4541_4600_0001;
+pub(super) const WRITER_LOCK: i64 = 0x5348_4541_4600_0001;
 /// A writer that was killed has its lock until the server sees that its connection is gone.
 const WRITER_LOCK_TRIES: u32 = 50;
 const WRITER_LOCK_PAUSE: Duration = Duration::from_millis(100);
@@ -48,12 +48,11 @@ impl Identity {
     }
 }
 
-/// Writes the identity into a new database or compares it, and begins this sequencer's epoch: from here on, no
-/// earlier one can commit anything.
+/// Writes the identity into a new database or compares it.
 ///
 /// # Errors
 /// [`StoreError::OtherChain`].
-pub(crate) async fn begin_epoch(pool: &PgPool, identity: &Identity) -> Result<i64, StoreError> {
+pub(crate) async fn check_identity(connection: &mut PgConnection, identity: &Identity) -> Result<(), StoreError> {
     let Identity { chain_id, contract, shape, depth, fee_account } = identity;
     sqlx::query(
         "INSERT INTO chain (chain_id, contract, shape, depth, fee_account) VALUES ($1, $2, $3::jsonb, $4, $5)
@@ -64,10 +63,11 @@ pub(crate) async fn begin_epoch(pool: &PgPool, identity: &Identity) -> Result<i6
     .bind(shape.to_string())
     .bind(depth)
     .bind(fee_account)
-    .execute(pool)
+    .execute(&mut *connection)
     .await?;
-    let row =
-        sqlx::query("SELECT chain_id, contract, shape::text AS shape, depth, fee_account FROM chain").fetch_one(pool).await?;
+    let row = sqlx::query("SELECT chain_id, contract, shape::text AS shape, depth, fee_account FROM chain")
+        .fetch_one(&mut *connection)
+        .await?;
     let text: String = row.try_get("shape")?;
     let stored = Identity {
         chain_id: row.try_get("chain_id")?,
@@ -79,7 +79,16 @@ pub(crate) async fn begin_epoch(pool: &PgPool, identity: &Identity) -> Result<i6
     if stored != *identity {
         return Err(StoreError::OtherChain(format!("it was made for {stored:?}, this is {identity:?}")));
     }
-    Ok(sqlx::query_scalar("UPDATE chain SET epoch = epoch + 1 RETURNING epoch").fetch_one(pool).await?)
+    Ok(())
+}
+
+/// Begins this sequencer's epoch: from here on, no earlier one can commit anything.
+///
+/// # Errors
+/// [`StoreError::OtherChain`].
+pub(crate) async fn begin_epoch(connection: &mut PgConnection, identity: &Identity) -> Result<i64, StoreError> {
+    check_identity(connection, identity).await?;
+    Ok(sqlx::query_scalar("UPDATE chain SET epoch = epoch + 1 RETURNING epoch").fetch_one(connection).await?)
 }
 
 /// The epoch of the latest sequencer, locked against change until the transaction ends.

@@ -5,14 +5,18 @@ mod build;
 mod chain;
 mod decode;
 mod l1;
+mod leader;
 mod load;
 mod rejections;
 
 pub(crate) use block::commit_block;
 pub use build::load_witness;
 pub(crate) use build::{BuildInput, next_unbuilt, store_built};
-pub(crate) use chain::{Identity, begin_epoch, current_epoch, take_writer_lock};
+pub(crate) use chain::{Identity, begin_epoch, check_identity, current_epoch, take_writer_lock};
 pub(crate) use l1::{confirmed_entries, listed_tokens};
+#[cfg(test)]
+pub(crate) use leader::{Beat, Holder};
+pub(crate) use leader::{Sighting, beat, depose, release_writer_lock, resign, seize_epoch, sight_leader, try_writer_lock};
 pub use load::load_words;
 pub(crate) use load::{last_built, load_base_words, load_resume};
 pub(crate) use rejections::write_rejections;

@@ -1,0 +1,195 @@
+//! The leader's pipeline: begins an epoch, puts the stages together, and ends them.
+
+use crate::builder::{Builder, Progress};
+use crate::committer::Committer;
+use crate::driver::{Driver, View};
+use crate::engine::Engine;
+use crate::environment::Step;
+use crate::health::Health;
+use crate::intake::Gate;
+use crate::journal::Journal;
+use crate::leader::{Heartbeat, beat_interval};
+use crate::mempool::Mempool;
+use crate::rpc::{Shared, router};
+use crate::standby::{Candidate, Ground};
+use crate::store::{self, Identity, StoreError};
+use crate::watcher::{ENTRIES_MAX, Watcher};
+use sqlx::{ConnectOptions, PgConnection};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+/// The answers to a last block are on their way out: let whoever waited for it have them.
+const LAST_ANSWERS: Duration = Duration::from_millis(50);
+
+/// A leadership: its epoch, and the task that shows that it lives.
+struct Term {
+    epoch: i64,
+    heartbeat: JoinHandle<Result<(), StoreError>>,
+}
+
+impl Drop for Term {
+    fn drop(&mut self) {
+        self.heartbeat.abort();
+    }
+}
+
+/// A sequencer that leads.
+pub(crate) struct Leading {
+    ground: Arc<Ground>,
+    term: Term,
+    stop: watch::Sender<bool>,
+    driver: JoinHandle<anyhow::Result<()>>,
+    /// The stages that only end by failing.
+    parts: JoinSet<anyhow::Result<()>>,
+}
+
+/// Why a leader's stages end.
+enum Cause {
+    Told,
+    Driver(anyhow::Result<()>),
+    Part(anyhow::Result<()>),
+    Fenced(StoreError),
+}
+
+impl Term {
+    /// Begins an epoch on the connection that holds the lock.
+    async fn begin(ground: &Ground, writer: &mut PgConnection, health: &Health) -> anyhow::Result<Self> {
+        let mut helper = ground.options.connect().await?;
+        let epoch = store::seize_epoch(writer, &mut helper, &Identity::of(&ground.config)).await?;
+        ground.environment.reached(Step::EpochBegun);
+        let address = ground.config.advertise.clone().unwrap_or_else(|| format!("http://{}", ground.front.address()));
+        let interval = beat_interval(ground.config.takeover_after());
+        let heartbeat = Heartbeat { options: ground.options.clone(), epoch, address, interval, health: health.clone() };
+        Ok(Self { epoch, heartbeat: tokio::spawn(heartbeat.run(helper)) })
+    }
+
+    /// Says that this leader has ended in order. If that fails, the next one waits a little longer.
+    async fn resign(mut self, ground: &Ground) {
+        self.heartbeat.abort();
+        let _ = (&mut self.heartbeat).await;
+        let resigned = async { store::resign(&mut *ground.pool.acquire().await?, self.epoch).await };
+        if let Ok(Err(error)) = tokio::time::timeout(beat_interval(ground.config.takeover_after()), resigned).await {
+            tracing::warn!(%error, "whoever stands by could not be told that this sequencer stops");
+        }
+    }
+}
+
+impl Leading {
+    /// Begins an epoch, reads what is to be read, and opens the front.
+    ///
+    /// # Errors
+    /// [`StoreError`], and what the stages need and do not get.
+    pub(crate) async fn begin(ground: Arc<Ground>, candidate: Candidate) -> anyhow::Result<Self> {
+        let Candidate { mut writer } = candidate;
+        let (config, environment, pool) = (ground.config.clone(), ground.environment.clone(), ground.pool.clone());
+        let health = Health::default();
+        ground.front.close("taking over", None);
+        let term = Term::begin(&ground, &mut writer, &health).await?;
+        let resume = store::load_resume(&mut writer, Engine::rules(&config), config.operator()).await?;
+        let progress = Arc::new(Progress::default());
+        let builder =
+            Builder::start(pool.clone(), &config, term.epoch, environment.clone(), health.clone(), progress.clone()).await?;
+        environment.reached(Step::StateLoaded);
+
+        let (news_sender, news) = mpsc::channel(ENTRIES_MAX);
+        let (submissions_sender, submissions) = mpsc::channel(config.limits.pending_max.max(1));
+        let watcher = Watcher {
+            pool: pool.clone(),
+            geometry: config.geometry(),
+            next: resume.next_l1,
+            tokens: resume.tokens.clone(),
+            news: news_sender,
+            environment: environment.clone(),
+            health: health.clone(),
+        };
+        let (last_block, now) = (resume.last_block, environment.now());
+        let engine = Engine::new(config.clone(), resume);
+        let (view, viewed) = watch::channel(View { timestamp: engine.open().timestamp(now), open_batch: engine.open().number() });
+        let (journal, journal_task) = Journal::new(pool.clone(), config.limits.rejections_max);
+        let gate = Gate {
+            domain: Engine::rules(&config).domain,
+            pool: Mempool::new(&config.limits),
+            submissions: submissions_sender,
+            verifying: Arc::new(Semaphore::new(config.limits.pending_max)),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let receipt_signer = config.fee_owner;
+        let shared = Shared { config: config.clone(), gate, health: health.clone(), view: viewed, pool, journal, receipt_signer };
+        let (shape, epoch) = (config.shape.id, term.epoch);
+        let (options, connection) = (ground.options.clone(), Some(writer));
+        let committer = Committer { options, connection, shape, epoch, environment: environment.clone(), health };
+        let driver = Driver { config, engine, environment, submissions, news, view, progress };
+
+        let (stop, stopped) = watch::channel(false);
+        let driver = tokio::spawn(driver.run(committer, stopped));
+        let mut parts = JoinSet::new();
+        parts.spawn(builder.run());
+        parts.spawn(async { watcher.run().await.map_err(Into::into) });
+        tokio::spawn(journal_task);
+        ground.front.open(router(shared));
+        tracing::info!(address = %ground.front.address(), epoch, block = %last_block, "this sequencer leads");
+        Ok(Self { ground, term, stop, driver, parts })
+    }
+
+    /// Leads until `shutdown`, then makes durable what was executed and resigns.
+    ///
+    /// # Errors
+    /// What made it impossible to go on, also that another one has taken over. Nothing was acknowledged that is not durable.
+    pub(crate) async fn run(mut self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let cause = tokio::select! {
+            () = shutdown => Cause::Told,
+            result = &mut self.driver => Cause::Driver(result?),
+            beat = &mut self.term.heartbeat => Cause::Fenced(beat?.expect_err("a heartbeat only ends by failing")),
+            Some(part) = self.parts.join_next() => Cause::Part(part?),
+        };
+        match cause {
+            Cause::Fenced(error) => {
+                self.abandon().await;
+                Err(lost(error.into()))
+            }
+            Cause::Driver(result) => {
+                self.abandon().await;
+                result.map_err(lost)?;
+                anyhow::bail!("the driver stopped")
+            }
+            Cause::Part(result) => {
+                self.ground.front.close("stopping", None);
+                self.drain().await?;
+                result.map_err(lost)?;
+                anyhow::bail!("a part of the sequencer stopped")
+            }
+            Cause::Told => {
+                self.ground.front.close("stopping", None);
+                self.drain().await?;
+                self.term.resign(&self.ground).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes durable what was executed, and lets whoever waits for it know.
+    async fn drain(&mut self) -> anyhow::Result<()> {
+        let _ = self.stop.send(true);
+        let last = (&mut self.driver).await?;
+        tokio::time::sleep(LAST_ANSWERS).await;
+        self.parts.shutdown().await;
+        last.map_err(lost)
+    }
+
+    /// Ends everything at once: nothing can be made durable any more, and nobody is answered.
+    async fn abandon(&mut self) {
+        self.ground.front.close("another sequencer has taken over", None);
+        self.driver.abort();
+        self.parts.shutdown().await;
+    }
+}
+
+/// Says what it means that this sequencer was fenced.
+fn lost(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<StoreError>() {
+        Some(StoreError::Fenced) => error.context("this sequencer has lost the leadership and commits nothing more"),
+        _ => error,
+    }
+}
