@@ -59,6 +59,15 @@ pub struct Block {
     pub hash: B256,
 }
 
+/// What is used of a block's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The block's hash.
+    pub hash: B256,
+    /// Its time, unix seconds.
+    pub timestamp: u64,
+}
+
 /// How far the contract is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
@@ -112,7 +121,16 @@ impl L1 {
     /// # Errors
     /// [`Error::L1`].
     pub async fn block_hash(&self, number: u64) -> Result<Option<B256>> {
-        Ok(self.provider.get_block_by_number(number.into()).await?.map(|block| block.header.hash))
+        Ok(self.header(number).await?.map(|header| header.hash))
+    }
+
+    /// The header of a block, if the node has the block.
+    ///
+    /// # Errors
+    /// [`Error::L1`].
+    pub async fn header(&self, number: u64) -> Result<Option<Header>> {
+        let block = self.provider.get_block_by_number(number.into()).await?;
+        Ok(block.map(|block| Header { hash: block.header.hash, timestamp: block.header.timestamp }))
     }
 
     /// The contract's events in these blocks, in their order.

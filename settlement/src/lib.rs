@@ -9,6 +9,7 @@
 //! ```
 //!
 //! Invariants:
+//! * Nothing is taken back that L1 may still accept: see [`unwinding`].
 //! * No database transaction is open during a call to L1.
 //! * What is to be sent next follows from the contract's state; nothing is remembered that a crash could lose.
 //! * Only blocks with enough confirmations count. What contradicts one that counted halts the process.
@@ -22,6 +23,7 @@ mod repeat;
 pub mod sender;
 pub mod store;
 pub mod submitter;
+pub mod unwinding;
 pub mod watcher;
 
 pub use config::{Config, read_key};

@@ -87,6 +87,11 @@ impl Sender {
         self.address
     }
 
+    /// How long a transaction waits before it is replaced.
+    pub const fn stuck_after(&self) -> Duration {
+        self.policy.stuck_after
+    }
+
     /// Sends a call of the contract for a batch and waits until its nonce is used: then this call, or another one from this
     /// key, is in a block, and the caller looks at the contract to see where it stands.
     ///

@@ -1,7 +1,8 @@
 //! Submits proven batches, one after the other.
 //!
 //! What is next is read from the contract each time, never remembered: a crash at any step, or a reorg that throws a
-//! submission out, leads to the same bytes being sent again, and a batch that is accepted is not sent twice.
+//! submission out, leads to the same bytes being sent again, and a batch that is accepted is not sent twice. A batch that
+//! became too old for L1 is [unwound](crate::unwinding) by the sequencer, and the ones that replace it are read anew.
 
 use crate::Result;
 use crate::error::Error;
@@ -9,6 +10,7 @@ use crate::l1::L1;
 use crate::repeat::{Next, Step};
 use crate::sender::Sender;
 use crate::store::batches::{self, Waiting};
+use crate::unwinding::{Outlook, Unwinding};
 use alloy::sol_types::SolCall;
 use sheaf_contracts::Sheaf;
 use sqlx::postgres::PgPool;
@@ -21,22 +23,27 @@ pub struct Submitter {
     pool: PgPool,
     l1: L1,
     sender: Sender,
+    unwinding: Unwinding,
     /// The parked batch that was reported.
     reported: Option<u64>,
 }
 
 impl Submitter {
     /// Sets a submitter up; its sender has the operator's key.
-    pub const fn new(pool: PgPool, l1: L1, sender: Sender) -> Self {
-        Self { pool, l1, sender, reported: None }
+    pub fn new(pool: PgPool, l1: L1, sender: Sender) -> Self {
+        let unwinding = Unwinding::new(pool.clone(), l1.clone());
+        Self { pool, l1, sender, unwinding, reported: None }
     }
 
-    /// Submits the next batch if it is proven.
+    /// Submits the next batch if it is proven, unless it became too old and is being taken back.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn submit_next(&mut self) -> Result<Next> {
         let progress = self.l1.progress().await?;
+        if self.unwinding.look(progress.batch).await? != Outlook::Open {
+            return Ok(Next::Wait);
+        }
         let number = progress.batch + 1;
         let batch = match batches::waiting(&self.pool, number).await? {
             Waiting::NotProven => return Ok(Next::Wait),
@@ -49,7 +56,12 @@ impl Submitter {
         if batch.oldRoot != progress.root {
             return Err(Error::RootDiffers { batch: number, ours: batch.oldRoot.into(), contract: progress.root.into() });
         }
-        self.sender.send(number, Sheaf::submitCall { batch }.abi_encode().into()).await?;
+        let every = self.sender.stuck_after();
+        tokio::select! {
+            sent = self.sender.send(number, Sheaf::submitCall { batch }.abi_encode().into()) => sent?,
+            // One that waits for a block for days, as at fees above the cap, must not hide that it became too old.
+            () = self.unwinding.needed(every) => {}
+        }
         Ok(Next::Again)
     }
 

@@ -4,6 +4,7 @@ pub mod batches;
 pub mod cursor;
 pub mod queue;
 pub mod sent;
+pub mod unwindings;
 pub mod withdrawals;
 
 use crate::Result;

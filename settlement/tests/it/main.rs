@@ -6,5 +6,6 @@ mod process;
 #[path = "../../../contracts/tests/it/simulator.rs"]
 mod simulator;
 mod submit;
+mod unwinding;
 mod watch;
 mod world;

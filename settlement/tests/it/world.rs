@@ -174,7 +174,13 @@ impl World {
 
     /// Puts batch `number` of these operations into the database, as sequencer and prover leave it.
     pub(crate) async fn store(&self, number: u64, operations: &[Operation], proof: Proof) {
-        let data = self.public_data(number, operations);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+        self.store_at(number, operations, proof, now).await;
+    }
+
+    /// The same with a timestamp.
+    pub(crate) async fn store_at(&self, number: u64, operations: &[Operation], proof: Proof, timestamp: u64) {
+        let data = self.public_data(number, operations, timestamp);
         let c = F::from_be_bytes_mod_order(keccak256(format!("{data:?}")).as_slice());
         let shape = Shape { id: 0, slots: usize::from(SLOTS), leaf_rows: 0, node_rows: 0 };
         let inputs = data.public_inputs(&shape, c).to_array();
@@ -206,13 +212,12 @@ impl World {
         }
     }
 
-    fn public_data(&self, number: u64, operations: &[Operation]) -> PublicData {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    fn public_data(&self, number: u64, operations: &[Operation], timestamp: u64) -> PublicData {
         PublicData {
             domain: rules::domain(CHAIN_ID, self.deployed.contract),
             old_root: F::from(GENESIS + number - 1),
             new_root: F::from(GENESIS + number),
-            timestamp: u32::try_from(now).expect("before 2106"),
+            timestamp: u32::try_from(timestamp).expect("before 2106"),
             fee_account: AccountId::FIRST,
             operations: operations.to_vec(),
         }
