@@ -1,9 +1,8 @@
 //! How much a batch circuit holds, and how much of it an operation takes.
 
-use crate::geometry::{Geometry, parent};
+use crate::geometry::{ARITY, DEPTH, Geometry, parent};
 use crate::slot::PORTS;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 
 /// The size of a batch circuit. Each shape has its own keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,36 +40,55 @@ impl Shape {
     }
 }
 
-/// Counts the rows of a batch while operations are added to it.
+/// Counts the rows of a batch while operations are added to it. Adding allocates nothing.
 #[derive(Clone, Debug)]
 pub struct RowCounter {
     geometry: Geometry,
     shape: Shape,
+    /// Address of the word that padding reads.
+    padding: u32,
     slots: usize,
-    quads: BTreeSet<u32>,
-    nodes: BTreeSet<u32>,
+    quads: usize,
+    nodes: usize,
+    /// Nodes with a row, quads included.
+    ids: IdSet,
 }
+
+/// Rows that one operation adds at most: for each port a quad and the nodes above it.
+const ADDED_MAX: usize = PORTS * DEPTH as usize;
 
 impl RowCounter {
     /// The rows of a batch without operations: the path to the fee account's header, which padding reads.
     pub fn new(geometry: Geometry, shape: Shape, fee_account: crate::types::AccountId) -> Self {
-        let mut counter = Self { geometry, shape, slots: 0, quads: BTreeSet::new(), nodes: BTreeSet::from([0]) };
-        let (quads, nodes) = counter.missing(&[geometry.address(fee_account.get(), 0)]);
-        counter.quads.extend(quads);
-        counter.nodes.extend(nodes);
+        let ids = IdSet::new(shape.leaf_rows + shape.node_rows + 2 * ADDED_MAX);
+        let padding = geometry.address(fee_account.get(), 0);
+        let mut counter = Self { geometry, shape, padding, slots: 0, quads: 0, nodes: 0, ids };
+        counter.clear();
         counter
+    }
+
+    /// Starts over with no operation.
+    pub fn clear(&mut self) {
+        self.ids.clear();
+        self.ids.insert(0);
+        (self.slots, self.quads, self.nodes) = (0, 0, 1);
+        self.mark(&[self.padding], &mut Added::default());
     }
 
     /// Adds an operation that makes these accesses, if it fits; says whether it did.
     pub fn try_add(&mut self, addresses: &[u32; PORTS]) -> bool {
-        let (quads, nodes) = self.missing(addresses);
-        let fits = self.slots < self.shape.slots
-            && self.quads.len() + quads.len() <= self.shape.leaf_rows
-            && self.nodes.len() + nodes.len() <= self.shape.node_rows;
+        if self.slots == self.shape.slots {
+            return false;
+        }
+        let before = (self.quads, self.nodes);
+        let mut added = Added::default();
+        self.mark(addresses, &mut added);
+        let fits = self.quads <= self.shape.leaf_rows && self.nodes <= self.shape.node_rows;
         if fits {
             self.slots += 1;
-            self.quads.extend(quads);
-            self.nodes.extend(nodes);
+        } else {
+            (self.quads, self.nodes) = before;
+            added.places[..added.count].iter().rev().for_each(|place| self.ids.take_back(*place));
         }
         fits
     }
@@ -82,21 +100,85 @@ impl RowCounter {
 
     /// Leaf and node rows in use.
     pub fn rows(&self) -> (usize, usize) {
-        (self.quads.len(), self.nodes.len())
+        (self.quads, self.nodes)
     }
 
-    /// Quads and inner nodes of these accesses that have no row yet.
-    fn missing(&self, addresses: &[u32]) -> (BTreeSet<u32>, BTreeSet<u32>) {
-        let (mut quads, mut nodes) = (BTreeSet::new(), BTreeSet::new());
-        for quad in addresses.iter().map(|a| a / 4) {
-            if self.quads.contains(&quad) || !quads.insert(quad) {
-                continue;
-            }
-            let mut id = parent(self.geometry.first_leaf_id() + quad);
-            while !self.nodes.contains(&id) && nodes.insert(id) {
+    /// Gives a row to the quads of these addresses and to all nodes above.
+    fn mark(&mut self, addresses: &[u32], added: &mut Added) {
+        for address in addresses {
+            let mut id = self.geometry.first_leaf_id() + address / ARITY as u32;
+            let Some(place) = self.ids.insert(id) else { continue };
+            added.push(place);
+            self.quads += 1;
+            // Above a node with a row all nodes have one, the root at the latest.
+            while let Some(place) = self.ids.insert(parent(id)) {
+                added.push(place);
+                self.nodes += 1;
                 id = parent(id);
             }
         }
-        (quads, nodes)
+    }
+}
+
+/// Where the ids that an operation added stand, for taking them back.
+struct Added {
+    places: [u32; ADDED_MAX],
+    count: usize,
+}
+
+impl Default for Added {
+    fn default() -> Self {
+        Self { places: [0; ADDED_MAX], count: 0 }
+    }
+}
+
+impl Added {
+    fn push(&mut self, place: u32) {
+        self.places[self.count] = place;
+        self.count += 1;
+    }
+}
+
+/// A set of node ids of limited size: a table with linear probing, cleared by counting up.
+#[derive(Clone, Debug)]
+struct IdSet {
+    /// (round, id); an entry counts in its own round only.
+    table: Vec<(u32, u32)>,
+    round: u32,
+}
+
+impl IdSet {
+    /// A set for `capacity` ids.
+    fn new(capacity: usize) -> Self {
+        Self { table: vec![(0, 0); (2 * capacity).next_power_of_two()], round: 0 }
+    }
+
+    fn clear(&mut self) {
+        self.round = self.round.wrapping_add(1);
+        if self.round == 0 {
+            self.table.fill((0, 0));
+            self.round = 1;
+        }
+    }
+
+    /// Inserts `id`; gives its place, or nothing if it was there. Half of the table is always free.
+    fn insert(&mut self, id: u32) -> Option<u32> {
+        let mask = self.table.len() - 1;
+        // Fibonacci hashing: the high bits of the product are spread well, even for neighbours.
+        let spread = id.wrapping_mul(0x9E37_79B9) >> (u32::BITS - self.table.len().trailing_zeros());
+        let mut place = spread as usize;
+        while self.table[place].0 == self.round {
+            if self.table[place].1 == id {
+                return None;
+            }
+            place = (place + 1) & mask;
+        }
+        self.table[place] = (self.round, id);
+        Some(place as u32)
+    }
+
+    /// Frees the place of the id that was inserted last, of those that are left: no other one was placed behind it.
+    fn take_back(&mut self, place: u32) {
+        self.table[place as usize].0 = self.round.wrapping_sub(1);
     }
 }

@@ -2,11 +2,12 @@
 
 use crate::world::{NOW, context, deposit, id, key, payload};
 use sheaf_core::F;
+use sheaf_core::batch::commitment;
 use sheaf_core::geometry::Geometry;
 use sheaf_core::operation::Operation;
 use sheaf_core::shape::{RowCounter, Shape};
 use sheaf_core::slot::SlotError;
-use sheaf_core::trace::{BatchHeader, BatchWitness, BuildError, SlotInput, build};
+use sheaf_core::trace::{BatchHeader, BatchWitness, BuildError, SlotInput, advance, build, draft};
 use sheaf_core::transaction::{Resolution, Target};
 use sheaf_core::tree::Tree;
 use sheaf_core::types::TokenId;
@@ -38,6 +39,39 @@ fn a_batch_moves_the_tree_to_its_new_root_and_is_deterministic() {
     let again = build(&mut Tree::new(Geometry::new(6)), SHAPE, header(), &inputs()).unwrap();
     assert_eq!(again, batch);
     assert_eq!(again.to_bytes(), batch.to_bytes());
+}
+
+#[test]
+fn the_commitment_is_over_the_words_of_the_stored_trace() {
+    let mut tree = Tree::new(Geometry::new(6));
+    let mut old_root = tree.root();
+    for inputs in [inputs(), Vec::new()] {
+        let batch = build(&mut tree, SHAPE, header(), &inputs).unwrap();
+        let stored = BatchWitness::from_bytes(&batch.to_bytes()).unwrap();
+        // Building hashes each row once while the tree moves; these words hash the rows themselves.
+        let words = stored.trace.words(stored.geometry, &SHAPE);
+        assert_eq!(commitment(&stored.public.words(SHAPE.slots), &words), batch.c);
+        let by_row = stored.trace.leaves.iter().map(|row| row.words(stored.geometry, SHAPE.time_bits()));
+        let by_row = by_row.chain(stored.trace.nodes.iter().map(|row| row.words(stored.geometry)));
+        assert_eq!(by_row.flatten().collect::<Vec<_>>(), words[8 * SHAPE.slots..]);
+        let root = stored.trace.nodes[0].words(stored.geometry);
+        assert_eq!((root[1], root[2]), (old_root, tree.root()));
+        old_root = tree.root();
+    }
+}
+
+#[test]
+fn a_tree_that_follows_goes_where_the_built_one_went() {
+    let (mut tree, mut follower) = (Tree::new(Geometry::new(6)), Tree::new(Geometry::new(6)));
+    for inputs in [inputs(), vec![unsigned(deposit(2, 2, TokenId::ETH, 5))]] {
+        let draft = draft(&mut tree, SHAPE, header(), &inputs).unwrap();
+        let root = advance(&mut follower, header(), &draft.public().operations).unwrap();
+        assert_eq!((root, draft.public().new_root), (tree.root(), tree.root()));
+        assert_eq!(follower.words().collect::<Vec<_>>(), tree.words().collect::<Vec<_>>());
+    }
+    let late: Vec<_> = inputs().iter().rev().map(|i| i.operation).collect();
+    assert_eq!(advance(&mut follower, header(), &late), Err(BuildError::Order));
+    assert_eq!(follower.root(), tree.root());
 }
 
 #[test]
