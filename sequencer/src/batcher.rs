@@ -59,8 +59,7 @@ impl OpenBatch {
     pub(crate) fn restore(mut self, operations: &[Operation], undo_known: HashSet<u32>) -> Self {
         let ctx = self.context(self.timestamp);
         for operation in operations {
-            let addresses = evaluate(&ctx, operation, &mut Zeros).map(|p| p.address);
-            assert!(self.rows.try_add(&addresses), "the open batch's operations fitted before");
+            assert!(self.rows.try_add(&addresses(&ctx, operation)), "the open batch's operations fitted before");
             self.l1_count += u32::from(operation.code().is_l1());
             self.filling_since = Some(Instant::now());
         }
@@ -74,6 +73,11 @@ impl OpenBatch {
     /// Operations in it.
     pub(crate) fn op_count(&self) -> u32 {
         self.rows.slots().try_into().expect("a shape has few slots")
+    }
+
+    /// Its rows so far.
+    pub(crate) const fn rows(&self) -> &RowCounter {
+        &self.rows
     }
 
     /// The time that an operation put in now would have.
@@ -134,6 +138,11 @@ impl OpenBatch {
     pub(crate) fn seal(&self, now: u32) -> (BatchRow, Self) {
         (self.row(true), Self::new(self.rules, self.number.next(), self.next_timestamp(now)))
     }
+}
+
+/// The accesses of an operation, which don't depend on the state.
+pub(crate) fn addresses(ctx: &Context, operation: &Operation) -> [u32; PORTS] {
+    evaluate(ctx, operation, &mut Zeros).map(|port| port.address)
 }
 
 /// A memory for finding out addresses, which don't depend on what is in it.

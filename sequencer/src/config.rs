@@ -7,7 +7,9 @@ use sheaf_core::receipt::COUNT_MAX;
 use sheaf_core::shape::Shape;
 use sheaf_core::transaction::Pair;
 use sheaf_core::types::{AccountId, TokenId, field_from_bytes};
+use sheaf_executor::{Choice, Path};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,6 +49,12 @@ pub struct Config {
     /// How long a confirmed L1 operation may wait for an open batch with transactions to fill, milliseconds.
     #[serde(default = "defaults::l1_wait_ms")]
     pub l1_wait_ms: u64,
+    /// Threads that execute operations; by default as many as the machine runs at once.
+    #[serde(default)]
+    pub executor_threads: Option<NonZeroUsize>,
+    /// How operations are executed; other than `auto` only in tests, as the result is the same.
+    #[serde(default)]
+    pub executor_path: ExecutorPath,
     /// Bounds of queues.
     #[serde(default)]
     pub limits: Limits,
@@ -63,6 +71,29 @@ pub struct Config {
     /// Runs on a database that may lose what it acknowledged. For tests only.
     #[serde(default)]
     pub allow_unsafe_durability: bool,
+}
+
+/// How operations are executed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExecutorPath {
+    /// As the executor's plan says.
+    #[default]
+    Auto,
+    /// In one loop.
+    Sequential,
+    /// By several threads, also where that does not pay.
+    Parallel,
+}
+
+impl From<ExecutorPath> for Choice {
+    fn from(path: ExecutorPath) -> Self {
+        match path {
+            ExecutorPath::Auto => Self::Auto,
+            ExecutorPath::Sequential => Self::Force(Path::Sequential),
+            ExecutorPath::Parallel => Self::Force(Path::Parallel),
+        }
+    }
 }
 
 /// The smallest fees that are taken in one token.
@@ -192,6 +223,11 @@ impl Config {
 
     /// The account that fees go to.
     pub const FEE_ACCOUNT: AccountId = AccountId::FIRST;
+
+    /// How many threads execute.
+    pub(crate) fn executor_threads(&self) -> usize {
+        self.executor_threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
+    }
 
     pub(crate) const fn block_time(&self) -> Duration {
         Duration::from_millis(self.block_ms)

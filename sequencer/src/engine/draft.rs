@@ -1,15 +1,10 @@
 //! The block that is being filled.
 
-use crate::block::{AccountRow, BalanceRow, BatchRow, BlockRecord, L1Row, RetiredRow, TransactionRow, UndoRow};
-use crate::state::{State, Write};
+use crate::block::{AccountRow, BalanceRow, BatchRow, BlockRecord, DroppedRow, L1Row, RetiredRow, TransactionRow, UndoRow};
+use crate::state::{Account, State};
 use crate::types::{BatchNumber, BlockNumber};
-use alloy_primitives::Address;
 use sheaf_core::types::{AccountId, FIRST_BALANCE_WORD, TokenId};
 use std::collections::BTreeMap;
-
-fn id(index: u32) -> AccountId {
-    AccountId::new(index).expect("touched accounts are in range")
-}
 
 /// What the next block has so far. Accounts and balances are looked up when it is finished.
 #[derive(Debug)]
@@ -18,6 +13,8 @@ pub(crate) struct Draft {
     pub(crate) transactions: Vec<TransactionRow>,
     pub(crate) l1: Vec<L1Row>,
     pub(crate) retired: Vec<RetiredRow>,
+    pub(crate) dropped: Vec<DroppedRow>,
+    pub(crate) replayed_to: Option<u64>,
     batches: BTreeMap<BatchNumber, BatchRow>,
     /// Changed accounts, and whether each existed before the block.
     accounts: BTreeMap<u32, bool>,
@@ -33,6 +30,8 @@ impl Draft {
             transactions: Vec::new(),
             l1: Vec::new(),
             retired: Vec::new(),
+            dropped: Vec::new(),
+            replayed_to: None,
             batches: BTreeMap::new(),
             accounts: BTreeMap::new(),
             balances: BTreeMap::new(),
@@ -42,7 +41,7 @@ impl Draft {
 
     /// Whether there is nothing to make durable.
     pub(crate) fn is_empty(&self) -> bool {
-        self.batches.is_empty()
+        self.batches.is_empty() && self.replayed_to.is_none()
     }
 
     /// Operations in it.
@@ -55,38 +54,31 @@ impl Draft {
         self.batches.insert(row.number, row);
     }
 
-    /// Notes that `(account, word)` is about to change; `state` is the one before.
-    pub(crate) fn touch(&mut self, (account, word): (u32, u32), state: &State) {
-        let before = state.account(id(account));
+    /// Notes that `(account, word)` changed: whether the account existed before, and whether the word was another than 0. Of
+    /// several changes in a block the first one counts.
+    pub(crate) fn touch(&mut self, (account, word): (u32, u32), existed: bool, was_set: bool) {
         if word < FIRST_BALANCE_WORD {
-            let existed = before.exists() || before.nonce > 0 || before.owner != Address::ZERO;
             self.accounts.entry(account).or_insert(existed);
         } else {
-            let token = TokenId::new((word - FIRST_BALANCE_WORD) as u8).expect("touched tokens are in range");
-            self.balances.entry((account, token.get())).or_insert(before.balance(token) > 0);
+            self.balances.entry((account, (word - FIRST_BALANCE_WORD) as u8)).or_insert(was_set);
         }
     }
 
-    /// Notes what a word was before the batch.
-    pub(crate) fn undo(&mut self, batch: BatchNumber, write: &Write) {
-        self.undo.push(UndoRow { batch, address: write.address, old: write.old });
+    /// Notes what a word was before its batch first changed it.
+    pub(crate) fn undo(&mut self, row: UndoRow) {
+        self.undo.push(row);
     }
 
     /// The finished block; `state` is the one after it.
     pub(crate) fn finish(self, state: &State) -> BlockRecord {
+        let id = |index| AccountId::new(index).expect("touched accounts are in range");
         let account = |(index, existed): (&u32, &bool)| {
-            let account = state.account(id(*index));
-            AccountRow {
-                id: id(*index),
-                key_hash: account.key_hash,
-                owner: account.owner,
-                nonce: account.nonce,
-                existed: *existed,
-            }
+            let Account { key_hash, owner, nonce } = state.account(id(*index));
+            AccountRow { id: id(*index), key_hash, owner, nonce, existed: *existed }
         };
         let balance = |((index, token), existed): (&(u32, u8), &bool)| {
-            let token = TokenId::new(*token).expect("touched tokens are in range");
-            BalanceRow { account: id(*index), token, amount: state.account(id(*index)).balance(token), existed: *existed }
+            let (account, token) = (id(*index), TokenId::new(*token).expect("touched tokens are in range"));
+            BalanceRow { account, token, amount: state.balance(account, token), existed: *existed }
         };
         BlockRecord {
             number: self.number,
@@ -97,8 +89,8 @@ impl Draft {
             l1: self.l1,
             retired: self.retired,
             undo: self.undo,
-            replayed_to: None,
-            dropped: Vec::new(),
+            replayed_to: self.replayed_to,
+            dropped: self.dropped,
         }
     }
 }

@@ -1,11 +1,16 @@
-//! The single writer: admits, orders and executes, one operation after the other.
+//! The single writer: admits, orders and executes, window by window.
 //!
 //! ```text
-//!  transaction ─▶ admission ─▶ slot function ─▶ fits the open batch? ──yes──▶ state, draft block
-//!                     │             │                  └─no─▶ seal, L1 entries first, again
-//!                  refusal       refusal                          draft block ──cut──▶ committer
-//!  L1 entry ──▶ waits until the open batch takes it ─▶ slot function ─▶ state, draft block
+//!  transactions ─▶ plan: admission ─▶ window ─▶ executor ─▶ record, in order: fits the open batch? ─yes─▶ batch, draft block
+//!                     │                             │                             └─no─▶ seal, next batch
+//!                  refusal                       refusal                                draft block ──cut──▶ committer
+//!  L1 entries ──▶ wait until the open batch takes them ─▶ window ─▶ executor ─▶ record
 //! ```
+//!
+//! A window is executed at one time T: the open batch's or now, whichever is later. A batch that has operations may be
+//! older than T, and a batch that begins in the window gets T, but the time counts only for expiry, and who has not
+//! expired at T has not before: so it does not matter in which batch an operation ends up, and batches are
+//! cut after execution, when it is known what takes a slot.
 //!
 //! Nothing here does IO. The state runs ahead of the database; the driver answers only what is durable, and
 //! stops the process if a block can't be made durable, so the state never has to go back.
@@ -13,25 +18,31 @@
 mod admission;
 mod draft;
 mod l1;
+mod ledger;
+mod replay;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub(crate) use admission::EXPIRES_AHEAD_MAX_S;
 pub(crate) use draft::Draft;
 pub(crate) use l1::{BadEntry, L1Entry};
+pub(crate) use replay::{ReplayItem, ReplayKind};
 
 use crate::batcher::{BatchRules, OpenBatch};
-use crate::block::{BlockRecord, L1Row, RetiredRow, TransactionHash, TransactionRow};
+use crate::block::{BlockRecord, TransactionHash};
 use crate::config::Config;
 use crate::error::Refusal;
-use crate::state::{SlotRun, State};
+use crate::state::State;
 use crate::types::{BlockNumber, Placement};
-use sheaf_core::operation::Operation;
-use sheaf_core::slot::Signed;
+use ledger::Ledger;
+use sheaf_core::slot::{Context, Signed};
 use sheaf_core::transaction::Transaction;
 use sheaf_core::types::TokenId;
+use sheaf_executor::{Choice, Executor};
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
+use window::Request;
 
 /// A transaction whose signature was verified.
 #[derive(Clone, Debug)]
@@ -46,22 +57,35 @@ pub(crate) struct Resume {
     pub(crate) state: State,
     pub(crate) open: OpenBatch,
     pub(crate) last_block: BlockNumber,
+    /// The next entry of the L1 queue that was not executed, or was taken back.
     pub(crate) next_l1: u64,
     pub(crate) tokens: BTreeSet<TokenId>,
     /// Whether the open batch's row exists.
     pub(crate) batch_is_stored: bool,
+    /// What an unwinding took back, in its old order.
+    pub(crate) replays: VecDeque<ReplayItem>,
+}
+
+impl Resume {
+    /// The first entry of the L1 queue that is still to be read: those that are replayed are known.
+    pub(crate) fn next_unread_l1(&self) -> u64 {
+        self.next_l1 + self.replays.iter().filter(|item| matches!(item.kind, ReplayKind::L1(_))).count() as u64
+    }
 }
 
 /// The state and everything in progress.
 pub(crate) struct Engine {
     config: Config,
-    state: State,
-    open: OpenBatch,
-    draft: Draft,
+    ledger: Ledger,
+    executor: Executor,
+    choice: Choice,
     tokens: BTreeSet<TokenId>,
+    replays: VecDeque<ReplayItem>,
     /// Confirmed entries of the L1 queue with the time they were seen, in order.
     ready_l1: VecDeque<(Instant, L1Entry)>,
+    /// The next entry of the L1 queue that is executed, and the next one that is offered.
     next_l1: u64,
+    next_offered_l1: u64,
 }
 
 impl Engine {
@@ -70,8 +94,11 @@ impl Engine {
         if !resume.batch_is_stored {
             draft.batch(resume.open.row(false));
         }
-        let Resume { state, open, next_l1, tokens, .. } = resume;
-        Self { config, state, open, draft, tokens, ready_l1: VecDeque::new(), next_l1 }
+        let next_offered_l1 = resume.next_unread_l1();
+        let Resume { state, open, next_l1, tokens, replays, .. } = resume;
+        let executor = Executor::new(config.executor_threads());
+        let (ledger, choice) = (Ledger { state, open, draft }, config.executor_path.into());
+        Self { config, ledger, executor, choice, tokens, replays, ready_l1: VecDeque::new(), next_l1, next_offered_l1 }
     }
 
     /// The rules of a configuration's batches.
@@ -86,17 +113,17 @@ impl Engine {
     }
 
     pub(crate) const fn open(&self) -> &OpenBatch {
-        &self.open
+        &self.ledger.open
     }
 
     #[cfg(test)]
     pub(crate) const fn state(&self) -> &State {
-        &self.state
+        &self.ledger.state
     }
 
     /// Operations and batches that the next block has so far.
     pub(crate) const fn draft(&self) -> &Draft {
-        &self.draft
+        &self.ledger.draft
     }
 
     /// Replaces the set of tokens that transactions may name.
@@ -104,34 +131,29 @@ impl Engine {
         self.tokens = tokens;
     }
 
-    /// Executes a transaction, or refuses it and changes nothing.
+    /// The time at which an operation is executed now: it must not have expired then.
+    pub(crate) fn timestamp(&self, now: u32) -> u32 {
+        self.ledger.open.next_timestamp(now)
+    }
+
+    fn context(&self, now: u32) -> Context {
+        self.ledger.open.context(self.timestamp(now))
+    }
+
+    /// Executes transactions in order, and gives what became of each. A refused one changes nothing; one whose
+    /// predecessor was refused gets [`Refusal::NonceGap`].
     ///
-    /// # Errors
-    /// [`Refusal`].
-    pub(crate) fn execute(&mut self, verified: &Verified, now: u32) -> Result<Placement, Refusal> {
-        loop {
-            let timestamp = self.open.timestamp(now);
-            let operation = self.admit(verified, timestamp, now)?;
-            let ctx = self.open.context(timestamp);
-            let run = self
-                .state
-                .run(&ctx, &operation, Some(&verified.signed))
-                .map_err(|error| self.refusal(verified, timestamp, error))?;
-            if let Some(position) = self.open.put(&operation, &run.addresses(), now) {
-                let batch = self.open.number();
-                self.keep(&run);
-                let Verified { transaction, hash, .. } = *verified;
-                self.draft.transactions.push(TransactionRow { hash, transaction, operation, batch, position });
-                return Ok(Placement { block: self.draft.number, batch, position });
-            }
-            // The next batch may be too late for it: then this one need not be sealed for it.
-            let (expires, timestamp) = (verified.signed.expires, self.open.next_timestamp(now));
-            if expires < timestamp {
-                return Err(Refusal::Expired { expires, timestamp });
-            }
-            self.seal(now);
-            self.drain_l1(now, Instant::now());
-        }
+    /// # Panics
+    /// If something waits to be replayed: that was promised first.
+    pub(crate) fn run<'a>(
+        &mut self,
+        entries: impl IntoIterator<Item = &'a Verified>,
+        now: u32,
+    ) -> Vec<Result<Placement, Refusal>> {
+        assert!(self.replays.is_empty(), "what waits to be replayed comes first");
+        let request = |verified| Request { verified, created_at: None, promised: false };
+        let requests: Vec<_> = entries.into_iter().map(request).collect();
+        self.run_requests(&requests, now)
     }
 
     /// Takes a confirmed entry of the L1 queue.
@@ -139,10 +161,11 @@ impl Engine {
     /// # Errors
     /// [`BadEntry`]: the watcher and the contract disagree, nothing can go on.
     pub(crate) fn offer_l1(&mut self, entry: L1Entry) -> Result<(), BadEntry> {
-        let expected = self.next_l1 + self.ready_l1.len() as u64;
+        let expected = self.next_offered_l1;
         if entry.index != expected {
             return Err(BadEntry::Order { found: entry.index, expected });
         }
+        self.next_offered_l1 += 1;
         self.ready_l1.push_back((Instant::now(), entry));
         Ok(())
     }
@@ -155,84 +178,34 @@ impl Engine {
     /// Does what is due: L1 entries that may go in now, and the batch's timer.
     pub(crate) fn tick(&mut self, now: u32, instant: Instant) {
         self.drain_l1(now, instant);
-        if self.open.due().is_some_and(|due| due <= instant) {
-            self.seal(now);
+        if self.ledger.open.due().is_some_and(|due| due <= instant) {
+            self.ledger.seal(now);
             self.drain_l1(now, instant);
         }
     }
 
     fn drain_l1(&mut self, now: u32, instant: Instant) {
-        while let Some((ready_at, _)) = self.ready_l1.front() {
-            if !self.open.takes_l1() {
-                if instant < *ready_at + self.config.l1_wait() {
-                    break;
-                }
-                self.seal(now);
+        let Some((ready_at, _)) = self.ready_l1.front() else { return };
+        if !self.replays.is_empty() {
+            return;
+        }
+        if !self.ledger.open.takes_l1() {
+            if instant < *ready_at + self.config.l1_wait() {
+                return;
             }
-            let (_, entry) = self.ready_l1.pop_front().expect("there is a front");
-            self.apply_l1(&entry, now);
+            self.ledger.seal(now);
         }
-    }
-
-    /// # Panics
-    /// If the slot function refuses: an entry can always be applied or refunded.
-    fn apply_l1(&mut self, entry: &L1Entry, now: u32) {
-        let operation = self.resolve_l1(&entry.operation);
-        let ctx = self.open.context(self.open.timestamp(now));
-        let run = self.state.run(&ctx, &operation, None).expect("an L1 operation can always be applied");
-        let position = self.open.put(&operation, &run.addresses(), now).unwrap_or_else(|| {
-            self.seal(now);
-            self.open.put(&operation, &run.addresses(), now).expect("an empty batch holds any operation")
-        });
-        if let Some(pair) = self.replaced_pair(&operation, &run)
-            && self.state.retire(pair)
-        {
-            self.draft.retired.push(RetiredRow { pair, batch: self.open.number() });
-        }
-        self.keep(&run);
-        let L1Entry { index, preimage, .. } = *entry;
-        self.draft.l1.push(L1Row { index, preimage, operation, batch: self.open.number(), position });
-        self.next_l1 += 1;
-    }
-
-    /// Takes over what a slot did.
-    fn keep(&mut self, run: &SlotRun) {
-        let batch = self.open.number();
-        for write in &run.writes {
-            if self.open.first_change(write.address) {
-                self.draft.undo(batch, write);
-            }
-            self.draft.touch(self.config.geometry().locate(write.address), &self.state);
-        }
-        self.state.commit(&run.writes);
-        self.draft.batch(self.open.row(false));
-    }
-
-    /// # Panics
-    /// If the batch is empty: the circuit and the contract take no such batch.
-    fn seal(&mut self, now: u32) {
-        assert!(self.open.op_count() > 0, "an empty batch is not sealed");
-        let (row, next) = self.open.seal(now);
-        self.open = next;
-        self.draft.batch(row);
-        self.draft.batch(self.open.row(false));
+        let entries: Vec<_> = self.ready_l1.drain(..).map(|(_, entry)| entry).collect();
+        self.run_l1(&entries, now);
     }
 
     /// Ends the draft block, if there is anything in it.
     pub(crate) fn cut(&mut self) -> Option<BlockRecord> {
-        if self.draft.is_empty() {
+        let Ledger { draft, state, .. } = &mut self.ledger;
+        if draft.is_empty() {
             return None;
         }
-        let next = Draft::new(self.draft.number.next());
-        Some(std::mem::replace(&mut self.draft, next).finish(&self.state))
-    }
-
-    fn fees(&self, operation: &Operation, token: TokenId) -> u128 {
-        let fees = self.config.minimum_fee(token);
-        match operation {
-            Operation::TransferNew { .. } => fees.transfer_new.0,
-            Operation::Withdraw { .. } => fees.withdraw.0,
-            _ => fees.transfer.0,
-        }
+        let next = Draft::new(draft.number.next());
+        Some(std::mem::replace(draft, next).finish(state))
     }
 }

@@ -1,7 +1,8 @@
-//! The state after the last operation, typed and in memory.
+//! The state after the last operation, in memory: its words, and what is derived from them to find accounts.
 //!
-//! [`State::run`] gives the slot function a view of it as words and collects what the slot writes;
-//! [`State::commit`] takes that over. Between the two nothing has changed, so a refusal needs no undoing.
+//! The words are written by the executor. What it did is then [noted](State::note) operation by operation, which keeps
+//! up who can be found where, and how much of each token there is. [`State::absorb`] does both for an operation that was
+//! executed elsewhere.
 
 mod pairs;
 
@@ -12,16 +13,17 @@ use ark_ff::Zero;
 use sheaf_core::F;
 use sheaf_core::geometry::Geometry;
 use sheaf_core::operation::Operation;
-use sheaf_core::slot::{self, Context, Memory, PORTS, Port, Signed, SlotError};
+use sheaf_core::slot::{Context, PORTS, Port, evaluate};
 use sheaf_core::transaction::{Pair, Resolution};
 use sheaf_core::types::{
-    AccountId, FIRST_BALANCE_WORD, KEY_HASH_WORD, NONCE_WORD, OWNER_WORD, TOKEN_COUNT, TokenId, address_from_field,
-    field_from_address, u128_from_field,
+    AccountId, KEY_HASH_WORD, NONCE_WORD, OWNER_WORD, TOKEN_COUNT, TokenId, TokenWord, address_from_field, field_from_address,
+    u128_from_field,
 };
-use std::collections::BTreeMap;
+use sheaf_executor::Words;
+use std::fmt;
 
-/// One account.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// One account as it stands, without its balances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Account {
     /// Hash of the L2 key; 0 if there is no such account.
     pub(crate) key_hash: F,
@@ -29,8 +31,6 @@ pub(crate) struct Account {
     pub(crate) owner: Address,
     /// The next transaction's number.
     pub(crate) nonce: u64,
-    /// Balances above 0, by token number.
-    pub(crate) balances: BTreeMap<u8, u128>,
 }
 
 impl Account {
@@ -38,67 +38,88 @@ impl Account {
     pub(crate) fn exists(&self) -> bool {
         !self.key_hash.is_zero()
     }
-
-    /// What a token's balance is.
-    pub(crate) fn balance(&self, token: TokenId) -> u128 {
-        self.balances.get(&token.get()).copied().unwrap_or(0)
-    }
-}
-
-/// A word that a slot changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Write {
-    pub(crate) address: u32,
-    pub(crate) old: F,
-    pub(crate) new: F,
-}
-
-/// What a slot did.
-#[derive(Clone, Debug)]
-pub(crate) struct SlotRun {
-    pub(crate) ports: [Port; PORTS],
-    /// Every word whose value is another than before, once.
-    pub(crate) writes: Vec<Write>,
-}
-
-impl SlotRun {
-    /// The addresses of the ports.
-    pub(crate) fn addresses(&self) -> [u32; PORTS] {
-        self.ports.map(|p| p.address)
-    }
 }
 
 /// All accounts, and who can be found where.
-#[derive(Clone, Debug)]
 pub(crate) struct State {
-    geometry: Geometry,
-    accounts: Vec<Account>,
+    words: Words,
     pairs: PairIndex,
     /// Sum of all balances of each token; below 2^128, so that no credit can overflow.
     supply: [u128; TOKEN_COUNT as usize],
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("accounts", &self.pairs.len()).finish_non_exhaustive()
+    }
 }
 
 impl State {
     /// The state of genesis: nobody has anything.
     pub(crate) fn new(geometry: Geometry, operator: Pair, fee_account: AccountId) -> Self {
         let pairs = PairIndex::new(operator, fee_account.get(), geometry.account_capacity());
-        Self { geometry, accounts: Vec::new(), pairs, supply: [0; TOKEN_COUNT as usize] }
+        Self { words: Words::new(geometry), pairs, supply: [0; TOKEN_COUNT as usize] }
+    }
+
+    /// The state as words.
+    pub(crate) const fn words(&self) -> &Words {
+        &self.words
+    }
+
+    /// The words for the executor. Whoever changes them [notes](Self::note) afterwards what was executed, in order.
+    pub(crate) const fn words_mut(&mut self) -> &mut Words {
+        &mut self.words
+    }
+
+    fn geometry(&self) -> Geometry {
+        self.words.geometry()
+    }
+
+    fn word(&self, index: AccountId, word: u32) -> F {
+        self.words.get(self.geometry().address(index.get(), word))
     }
 
     /// The account at `index`, empty where there is none.
-    pub(crate) fn account(&self, index: AccountId) -> &Account {
-        static EMPTY: Account =
-            Account { key_hash: ark_ff::MontFp!("0"), owner: Address::ZERO, nonce: 0, balances: BTreeMap::new() };
-        self.accounts.get(index.get() as usize).unwrap_or(&EMPTY)
+    ///
+    /// # Panics
+    /// If the index is not one of this state.
+    pub(crate) fn account(&self, index: AccountId) -> Account {
+        let owner = address_from_field(self.word(index, OWNER_WORD)).expect("an owner is an address");
+        Account { key_hash: self.key_hash(index), owner, nonce: self.nonce(index) }
+    }
+
+    /// The key hash of the account at `index`, 0 where there is none.
+    ///
+    /// # Panics
+    /// If the index is not one of this state.
+    pub(crate) fn key_hash(&self, index: AccountId) -> F {
+        self.word(index, KEY_HASH_WORD)
+    }
+
+    /// The next transaction's number of the account at `index`.
+    ///
+    /// # Panics
+    /// If the index is not one of this state.
+    pub(crate) fn nonce(&self, index: AccountId) -> u64 {
+        let nonce = u128_from_field(self.word(index, NONCE_WORD));
+        nonce.and_then(|n| n.try_into().ok()).expect("a nonce counts up by one")
+    }
+
+    /// What an account has of a token.
+    ///
+    /// # Panics
+    /// If the index is not one of this state.
+    pub(crate) fn balance(&self, index: AccountId, token: TokenId) -> u128 {
+        u128_from_field(self.word(index, token.word().get().into())).expect("a balance is below 2^128")
     }
 
     /// Whether the index is one of this state.
     pub(crate) fn contains(&self, index: AccountId) -> bool {
-        index.get() < self.geometry.account_capacity()
+        index.get() < self.geometry().account_capacity()
     }
 
     /// Sum of all balances of a token.
-    pub(crate) fn supply(&self, token: TokenId) -> u128 {
+    pub(crate) const fn supply(&self, token: TokenId) -> u128 {
         self.supply[token.get() as usize]
     }
 
@@ -107,121 +128,97 @@ impl State {
         self.pairs.resolve(pair)
     }
 
-    /// Notes that no account is created for `pair` any more.
+    /// The lowest empty index from `from` on that is for everybody.
+    pub(crate) fn empty_index(&self, from: u32) -> Option<AccountId> {
+        self.pairs.empty_index(from)
+    }
+
+    /// Notes that no account is created for `pair` any more, and says whether that is new.
     pub(crate) fn retire(&mut self, pair: Pair) -> bool {
         self.pairs.retire(pair)
     }
 
-    /// The word at `address`.
-    pub(crate) fn word(&self, address: u32) -> F {
-        let (index, word) = self.geometry.locate(address);
-        let Some(account) = self.accounts.get(index as usize) else { return F::zero() };
-        match word {
-            KEY_HASH_WORD => account.key_hash,
-            NONCE_WORD => F::from(account.nonce),
-            OWNER_WORD => field_from_address(account.owner),
-            balance => F::from(account.balances.get(&((balance - FIRST_BALANCE_WORD) as u8)).copied().unwrap_or(0)),
-        }
-    }
-
-    /// Runs the slot function on top of the state.
-    ///
-    /// # Errors
-    /// Its [`SlotError`].
-    pub(crate) fn run(&self, ctx: &Context, operation: &Operation, signed: Option<&Signed>) -> Result<SlotRun, SlotError> {
-        let mut memory = SlotMemory { state: self, words: Vec::with_capacity(PORTS) };
-        let ports = slot::apply(ctx, operation, signed, &mut memory)?;
-        let changed = |(address, new)| {
-            let old = self.word(address);
-            (old != new).then_some(Write { address, old, new })
-        };
-        Ok(SlotRun { ports, writes: memory.words.into_iter().filter_map(changed).collect() })
-    }
-
-    /// Takes over what a slot wrote.
+    /// Puts an account where it was stored, without its balances.
     ///
     /// # Panics
-    /// If a word is out of its range: the slot function allows no such write.
-    pub(crate) fn commit(&mut self, writes: &[Write]) {
-        let mut renamed = Vec::new();
-        for write in writes {
-            let (index, word) = self.geometry.locate(write.address);
-            if self.accounts.len() <= index as usize {
-                self.accounts.resize(index as usize + 1, Account::default());
+    /// If the index is not one of this state.
+    pub(crate) fn put_account(&mut self, index: AccountId, key_hash: F, owner: Address, nonce: u64) {
+        let geometry = self.geometry();
+        let before = self.account(index);
+        if before.exists() {
+            self.pairs.remove(&Pair { owner: before.owner, key_hash: before.key_hash }, index.get());
+        }
+        let mut set = |word, value| self.words.set(geometry.address(index.get(), word), value);
+        set(KEY_HASH_WORD, key_hash);
+        set(NONCE_WORD, F::from(nonce));
+        set(OWNER_WORD, field_from_address(owner));
+        if !key_hash.is_zero() {
+            self.pairs.insert(Pair { owner, key_hash }, index.get());
+        }
+    }
+
+    /// Puts a balance where it was stored.
+    ///
+    /// # Panics
+    /// If the index is not one of this state, or all balances of the token are 2^128 or more together.
+    pub(crate) fn put_balance(&mut self, index: AccountId, token: TokenId, amount: u128) {
+        let before = self.balance(index, token);
+        let supply = &mut self.supply[token.get() as usize];
+        *supply = (*supply - before).checked_add(amount).expect("deposits beyond 2^128 are refunded");
+        self.words.set(self.geometry().address(index.get(), token.word().get().into()), F::from(amount));
+    }
+
+    /// Makes room for the index of as many accounts more, before many are put.
+    pub(crate) fn reserve(&mut self, accounts: usize) {
+        self.pairs.reserve(accounts);
+    }
+
+    /// Applies an operation that was executed, and so checked, elsewhere.
+    ///
+    /// # Panics
+    /// If it can't have been executed on this state.
+    pub(crate) fn absorb(&mut self, ctx: &Context, operation: &Operation) {
+        let ports = evaluate(ctx, operation, &mut self.words);
+        self.note(operation, &ports);
+    }
+
+    /// Keeps up what is derived from the words, after an operation that made these accesses. If it replaced a key, the pair
+    /// that is retired by it for the first time.
+    ///
+    /// # Panics
+    /// If the operation can't have been executed on this state.
+    pub(crate) fn note(&mut self, operation: &Operation, ports: &[Port; PORTS]) -> Option<Pair> {
+        let index = |token: TokenWord| token.token().expect("the slot function refuses other words").get() as usize;
+        match *operation {
+            Operation::Deposit { account, token, amount, owner, key_hash } => {
+                let supply = &mut self.supply[index(token)];
+                *supply = supply.checked_add(amount).expect("deposits beyond 2^128 are refunded");
+                if ports[3].old.is_zero() {
+                    self.pairs.insert(Pair { owner, key_hash }, account.get());
+                }
             }
-            if (word == KEY_HASH_WORD || word == OWNER_WORD) && !renamed.contains(&index) {
-                self.forget(index);
-                renamed.push(index);
+            Operation::TransferNew { to, owner, key_hash, .. } => self.pairs.insert(Pair { owner, key_hash }, to.get()),
+            Operation::Withdraw { token, amount, .. } => {
+                self.supply[index(token)] -= amount.value().expect("a balance paid it");
             }
-            self.set_word(index, word, write.new);
+            Operation::ForcedExit { token, amount, .. } => self.supply[index(token)] -= amount,
+            Operation::SetKey { account, .. } => return self.note_key(account, ports),
+            Operation::Noop | Operation::Transfer { .. } | Operation::DepositRefund { .. } => {}
         }
-        for index in renamed {
-            self.learn(index);
-        }
+        None
     }
 
-    fn set_word(&mut self, index: u32, word: u32, value: F) {
-        let account = &mut self.accounts[index as usize];
-        match word {
-            KEY_HASH_WORD => account.key_hash = value,
-            NONCE_WORD => {
-                account.nonce = u128_from_field(value).and_then(|n| n.try_into().ok()).expect("a nonce counts up by one")
-            }
-            OWNER_WORD => account.owner = address_from_field(value).expect("an owner is an address"),
-            balance => {
-                let token = (balance - FIRST_BALANCE_WORD) as u8;
-                let new = u128_from_field(value).expect("a balance is below 2^128");
-                let old =
-                    if new == 0 { account.balances.remove(&token) } else { account.balances.insert(token, new) }.unwrap_or(0);
-                let supply = &mut self.supply[token as usize];
-                *supply = (*supply - old).checked_add(new).expect("deposits beyond 2^128 are refunded");
-            }
+    fn note_key(&mut self, account: AccountId, ports: &[Port; PORTS]) -> Option<Pair> {
+        let (key, owner) = (ports[3], address_from_field(ports[4].old).expect("an owner is an address"));
+        if key.old == key.new {
+            return None;
         }
-    }
-
-    fn forget(&mut self, index: u32) {
-        let account = &self.accounts[index as usize];
-        if account.exists() {
-            self.pairs.remove(&Pair { owner: account.owner, key_hash: account.key_hash }, index);
+        self.pairs.insert(Pair { owner, key_hash: key.new }, account.get());
+        if key.old.is_zero() {
+            return None;
         }
-    }
-
-    fn learn(&mut self, index: u32) {
-        let account = &self.accounts[index as usize];
-        if account.exists() {
-            self.pairs.insert(Pair { owner: account.owner, key_hash: account.key_hash }, index);
-        }
-    }
-
-    /// The words of one account, for loading and for checks against a tree.
-    pub(crate) fn put_account(&mut self, index: AccountId, account: Account) {
-        let address = |word| self.geometry.address(index.get(), word);
-        let mut writes = vec![
-            (address(KEY_HASH_WORD), account.key_hash),
-            (address(NONCE_WORD), F::from(account.nonce)),
-            (address(OWNER_WORD), field_from_address(account.owner)),
-        ];
-        writes.extend(account.balances.iter().map(|(t, v)| (address(FIRST_BALANCE_WORD + u32::from(*t)), F::from(*v))));
-        let writes: Vec<_> = writes.into_iter().map(|(address, new)| Write { address, old: F::zero(), new }).collect();
-        self.commit(&writes);
-    }
-}
-
-/// The state with one slot's writes on top.
-struct SlotMemory<'a> {
-    state: &'a State,
-    words: Vec<(u32, F)>,
-}
-
-impl Memory for SlotMemory<'_> {
-    fn read(&self, address: u32) -> F {
-        self.words.iter().find(|(a, _)| *a == address).map_or_else(|| self.state.word(address), |(_, value)| *value)
-    }
-
-    fn write(&mut self, address: u32, value: F) {
-        match self.words.iter_mut().find(|(a, _)| *a == address) {
-            Some((_, old)) => *old = value,
-            None => self.words.push((address, value)),
-        }
+        let replaced = Pair { owner, key_hash: key.old };
+        self.pairs.remove(&replaced, account.get());
+        self.retire(replaced).then_some(replaced)
     }
 }

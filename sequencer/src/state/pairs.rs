@@ -19,7 +19,10 @@ const FIRST_OPEN_INDEX: u32 = 2;
 /// The indices of all pairs. A pair is no key of the state: SetKey makes duplicates, and then the lowest counts.
 #[derive(Clone, Debug)]
 pub(crate) struct PairIndex {
-    indices: HashMap<Pair, Vec<u32>>,
+    /// The lowest index of each pair.
+    lowest: HashMap<Pair, u32>,
+    /// The others, of the few pairs that have several, in ascending order.
+    higher: HashMap<Pair, Vec<u32>>,
     /// Taken indices above the first empty one.
     taken: HashSet<u32>,
     retired: HashSet<Pair>,
@@ -34,7 +37,8 @@ pub(crate) struct PairIndex {
 impl PairIndex {
     pub(crate) fn new(operator: Pair, fee_account: u32, capacity: u32) -> Self {
         Self {
-            indices: HashMap::new(),
+            lowest: HashMap::new(),
+            higher: HashMap::new(),
             taken: HashSet::new(),
             retired: HashSet::new(),
             operator,
@@ -45,10 +49,25 @@ impl PairIndex {
         }
     }
 
+    /// Number of pairs that have an account.
+    pub(crate) fn len(&self) -> usize {
+        self.lowest.len()
+    }
+
+    /// Makes room for more pairs.
+    pub(crate) fn reserve(&mut self, pairs: usize) {
+        self.lowest.reserve(pairs);
+    }
+
     pub(crate) fn insert(&mut self, pair: Pair, index: u32) {
-        let indices = self.indices.entry(pair).or_default();
-        if let Err(place) = indices.binary_search(&index) {
-            indices.insert(place, index);
+        let lowest = self.lowest.entry(pair).or_insert(index);
+        let higher = index.max(*lowest);
+        *lowest = index.min(*lowest);
+        if higher != *lowest {
+            let others = self.higher.entry(pair).or_default();
+            if let Err(place) = others.binary_search(&higher) {
+                others.insert(place, higher);
+            }
         }
         self.fee_account_taken |= index == self.fee_account;
         if index >= self.next_empty {
@@ -59,12 +78,20 @@ impl PairIndex {
         }
     }
 
-    /// The account at `index` is about to get another pair.
+    /// The account at `index` gets another pair.
     pub(crate) fn remove(&mut self, pair: &Pair, index: u32) {
-        let Some(indices) = self.indices.get_mut(pair) else { return };
-        indices.retain(|i| *i != index);
-        if indices.is_empty() {
-            self.indices.remove(pair);
+        let Some(lowest) = self.lowest.get_mut(pair) else { return };
+        let others = self.higher.get_mut(pair);
+        match others {
+            Some(others) if *lowest == index => *lowest = others.remove(0),
+            Some(others) => others.retain(|other| *other != index),
+            None if *lowest == index => {
+                self.lowest.remove(pair);
+            }
+            None => {}
+        }
+        if self.higher.get(pair).is_some_and(Vec::is_empty) {
+            self.higher.remove(pair);
         }
     }
 
@@ -74,16 +101,29 @@ impl PairIndex {
     }
 
     pub(crate) fn resolve(&self, pair: &Pair) -> Result<Resolution, Unresolved> {
-        let id = |index| AccountId::new(index).expect("indices are below 2^24");
-        if let Some(lowest) = self.indices.get(pair).and_then(|i| i.first()) {
+        if let Some(lowest) = self.lowest.get(pair) {
             return Ok(Resolution::Existing(id(*lowest)));
         }
         if self.retired.contains(pair) {
             return Err(Unresolved::Retired);
         }
-        let index = if *pair == self.operator && !self.fee_account_taken { self.fee_account } else { self.next_empty };
-        if index < self.capacity { Ok(Resolution::Create(id(index))) } else { Err(Unresolved::Full) }
+        let own = *pair == self.operator && !self.fee_account_taken;
+        let index = if own { Some(id(self.fee_account)) } else { self.empty_index(0) };
+        index.map(Resolution::Create).ok_or(Unresolved::Full)
     }
+
+    /// The lowest empty index from `from` on that is not kept for the operator.
+    pub(crate) fn empty_index(&self, from: u32) -> Option<AccountId> {
+        let mut index = from.max(self.next_empty);
+        while self.taken.contains(&index) {
+            index += 1;
+        }
+        (index < self.capacity).then(|| id(index))
+    }
+}
+
+fn id(index: u32) -> AccountId {
+    AccountId::new(index).expect("indices are below 2^24")
 }
 
 #[cfg(test)]
@@ -110,6 +150,10 @@ mod tests {
         assert_eq!(index.resolve(&pair(2)), Ok(Resolution::Create(id(3))));
         index.insert(pair(2), 3);
         assert_eq!(index.resolve(&pair(3)), Ok(Resolution::Create(id(5))));
+        index.insert(pair(3), 6);
+        assert_eq!(index.empty_index(0), Some(id(5)));
+        assert_eq!(index.empty_index(6), Some(id(7)));
+        assert_eq!(index.empty_index(8), None);
         index.remove(&pair(1), 2);
         index.insert(pair(7), 2);
         assert_eq!(index.resolve(&pair(1)), Ok(Resolution::Existing(id(4))));

@@ -9,9 +9,9 @@ use sheaf_core::F;
 use sheaf_core::geometry::Geometry;
 use sheaf_core::operation::Operation;
 use sheaf_core::transaction::Pair;
-use sheaf_core::types::{AccountId, FIRST_BALANCE_WORD, KEY_HASH_WORD, NONCE_WORD, OWNER_WORD, field_from_address};
+use sheaf_core::types::{AccountId, FIRST_BALANCE_WORD, KEY_HASH_WORD, NONCE_WORD, OWNER_WORD, TokenId, field_from_address};
 use sqlx::{PgConnection, Row};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 /// Reads everything that the engine needs to go on.
 ///
@@ -20,7 +20,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 pub(crate) async fn load_resume(tx: &mut PgConnection, rules: BatchRules, operator: Pair) -> Result<Resume, StoreError> {
     let mut state = State::new(rules.geometry, operator, rules.fee_account);
     for (id, account) in load_accounts(tx).await? {
-        state.put_account(id, account);
+        let (Account { key_hash, owner, nonce }, balances) = account;
+        state.put_account(id, key_hash, owner, nonce);
+        for (token, amount) in balances {
+            state.put_balance(id, token, amount);
+        }
     }
     for row in sqlx::query("SELECT owner, key_hash FROM retired_pairs").fetch_all(&mut *tx).await? {
         state.retire(Pair { owner: decode::address(&row, "owner")?, key_hash: decode::field(&row, "key_hash")? });
@@ -41,25 +45,24 @@ pub(crate) async fn load_resume(tx: &mut PgConnection, rules: BatchRules, operat
     };
     let tokens = super::listed_tokens(tx).await?;
     let last_block = BlockNumber(last_block.cast_unsigned());
-    Ok(Resume { state, open, last_block, next_l1: next_l1.cast_unsigned(), tokens, batch_is_stored })
+    Ok(Resume { state, open, last_block, next_l1: next_l1.cast_unsigned(), tokens, batch_is_stored, replays: VecDeque::new() })
 }
 
 /// All accounts with their balances, also those that nobody has but that hold fees.
-async fn load_accounts(tx: &mut PgConnection) -> Result<BTreeMap<AccountId, Account>, StoreError> {
-    let mut accounts: BTreeMap<AccountId, Account> = BTreeMap::new();
+async fn load_accounts(tx: &mut PgConnection) -> Result<BTreeMap<AccountId, (Account, BTreeMap<TokenId, u128>)>, StoreError> {
+    let mut accounts: BTreeMap<AccountId, (Account, BTreeMap<TokenId, u128>)> = BTreeMap::new();
     for row in sqlx::query("SELECT id, key_hash, owner, nonce FROM accounts").fetch_all(&mut *tx).await? {
         let account = Account {
             key_hash: decode::field(&row, "key_hash")?,
             owner: decode::address(&row, "owner")?,
             nonce: decode::unsigned(&row, "nonce")?,
-            balances: BTreeMap::new(),
         };
-        accounts.insert(decode::account(&row, "id")?, account);
+        accounts.insert(decode::account(&row, "id")?, (account, BTreeMap::new()));
     }
     let balances = "SELECT account, token, amount::text AS amount FROM balances WHERE amount > 0";
     for row in sqlx::query(balances).fetch_all(&mut *tx).await? {
         let account = accounts.entry(decode::account(&row, "account")?).or_default();
-        account.balances.insert(decode::token(&row, "token")?.get(), decode::amount(&row, "amount")?);
+        account.1.insert(decode::token(&row, "token")?, decode::amount(&row, "amount")?);
     }
     Ok(accounts)
 }
@@ -70,13 +73,13 @@ async fn load_accounts(tx: &mut PgConnection) -> Result<BTreeMap<AccountId, Acco
 /// [`StoreError`].
 pub async fn load_words(tx: &mut PgConnection, geometry: Geometry) -> Result<HashMap<u32, F>, StoreError> {
     let mut words = HashMap::new();
-    for (id, account) in load_accounts(tx).await? {
+    for (id, (account, balances)) in load_accounts(tx).await? {
         let mut put = |word, value: F| words.insert(geometry.address(id.get(), word), value);
         put(KEY_HASH_WORD, account.key_hash);
         put(NONCE_WORD, F::from(account.nonce));
         put(OWNER_WORD, field_from_address(account.owner));
-        for (token, amount) in account.balances {
-            put(FIRST_BALANCE_WORD + u32::from(token), F::from(amount));
+        for (token, amount) in balances {
+            put(FIRST_BALANCE_WORD + u32::from(token.get()), F::from(amount));
         }
     }
     words.retain(|_, value| *value != F::from(0u64));
