@@ -137,6 +137,17 @@ CREATE TABLE dropped_transactions (
     posted    BYTEA NOT NULL
 );
 
+-- What was promised by receipts of transactions that were taken back. With these rows the receipts of the rest of their
+-- block can be made again, and a broken promise be shown. Kept for ever. Written by the sequencer, together with `replays`.
+CREATE TABLE unwound_leaves (
+    block     BIGINT NOT NULL,
+    batch     BIGINT NOT NULL,
+    position  INT NOT NULL,
+    hash      BYTEA NOT NULL CHECK (length(hash) = 32),
+    unwinding BIGINT NOT NULL,
+    PRIMARY KEY (block, batch, position)
+);
+
 -- The sequencer that leads shows here that it lives. A row of its own, since blocks lock the chain's row.
 CREATE TABLE leader (
     singleton    BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (singleton),
