@@ -32,11 +32,19 @@ pub enum Step {
     BatchWritten,
     /// That is durable.
     BatchCommitted,
+    /// The database transaction that takes batches back has begun.
+    UnwindingBegun,
+    /// Everything is taken back, the commit is next.
+    UnwindingWritten,
+    /// That is durable.
+    UnwindingCommitted,
+    /// A block of operations that were taken back was executed and is about to be written.
+    ReplayCut,
 }
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::LockTaken,
         Self::EpochBegun,
         Self::StateLoaded,
@@ -50,7 +58,16 @@ impl Step {
         Self::BatchBuilt,
         Self::BatchWritten,
         Self::BatchCommitted,
+        Self::UnwindingBegun,
+        Self::UnwindingWritten,
+        Self::UnwindingCommitted,
+        Self::ReplayCut,
     ];
+
+    /// Whether it is only reached when executed batches are taken back.
+    pub const fn is_of_unwinding(self) -> bool {
+        matches!(self, Self::UnwindingBegun | Self::UnwindingWritten | Self::UnwindingCommitted | Self::ReplayCut)
+    }
 
     /// Whether it is reached once in a leader's life, before anything is served.
     pub const fn is_of_takeover(self) -> bool {
