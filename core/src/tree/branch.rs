@@ -163,7 +163,11 @@ fn update_quad<V: Visitor>(
     if new != old {
         let zero = new.iter().all(Zero::is_zero);
         new_hash = if zero { empty.quad() } else { h4(new) };
-        *words = if zero { None } else { Some(Box::new(new)) };
+        match words {
+            _ if zero => *words = None,
+            Some(words) => **words = new,
+            None => *words = Some(Box::new(new)),
+        }
     }
     visitor.quad(changes.len(), Change { id: quad, old, new, hashes: [hash, new_hash] });
     new_hash
