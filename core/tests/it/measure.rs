@@ -5,9 +5,9 @@ use sheaf_core::F;
 use sheaf_core::batch::commitment;
 use sheaf_core::geometry::Geometry;
 use sheaf_core::hash::{SPONGE_RATE, h4, sponge};
-use sheaf_core::shape::Shape;
-use sheaf_core::slot::Memory;
-use sheaf_core::trace::{BatchHeader, SlotInput, build};
+use sheaf_core::shape::{RowCounter, Shape};
+use sheaf_core::slot::{Memory, evaluate};
+use sheaf_core::trace::{BatchHeader, SlotInput, advance, build, draft};
 use sheaf_core::transaction::{Pair, Resolution, Target};
 use sheaf_core::tree::{Overlay, Tree};
 use std::hint::black_box;
@@ -72,7 +72,8 @@ fn measure_a_batch() {
     );
     let block = vec![F::from(7u64); SPONGE_RATE];
     println!("sponge, a block           {:9.2} µs", least_us(200, || sponge(&block)));
-    println!("key hash                  {:9.2} µs", least_us(200, || key(3).public_key().key_hash()));
+    let public_key = key(3).public_key();
+    println!("key hash                  {:9.2} µs", least_us(200, || public_key.key_hash()));
     let (shape, g) = (Shape::DEVELOPMENT, Geometry::PROTOCOL);
     let tree = Tree::from_words(g, words(1000));
     let header = BatchHeader { domain: context().domain, timestamp: NOW, fee_account: id(1) };
@@ -84,7 +85,7 @@ fn measure_a_batch() {
     let run = |tree: &Tree| {
         let mut memory = Overlay::new(tree);
         for input in &inputs {
-            sheaf_core::slot::evaluate(&ctx, &input.operation, &mut memory);
+            evaluate(&ctx, &input.operation, &mut memory);
         }
         memory.into_changes()
     };
@@ -99,13 +100,29 @@ fn measure_a_batch() {
     println!("trace words, from scratch {:9.0} µs", least_us(20, || batch.trace.words(g, &shape)));
     let (w, t) = (batch.public.words(shape.slots), batch.trace.words(g, &shape));
     println!("c                         {:9.0} µs", least_us(20, || commitment(&w, &t)));
-    let mut best = f64::MAX;
-    for _ in 0..20 {
-        let mut tree = tree.clone();
-        best = best.min(least_us(1, || build(&mut tree, shape, header, &inputs).unwrap()));
-        assert_eq!(tree.root(), batch.public.new_root);
-    }
-    println!("build, all of it          {best:9.0} µs");
+    let operations = &batch.public.operations;
+    let moved = |what: &dyn Fn(&mut Tree)| {
+        let fresh = || {
+            let mut tree = tree.clone();
+            let took = least_us(1, || what(&mut tree));
+            assert_eq!(tree.root(), batch.public.new_root);
+            took
+        };
+        (0..40).map(|_| fresh()).fold(f64::MAX, f64::min)
+    };
+    println!("advance                   {:9.0} µs", moved(&|tree| drop(advance(tree, header, operations))));
+    println!("draft                     {:9.0} µs", moved(&|tree| drop(draft(tree, shape, header, &inputs))));
+    println!("build                     {:9.0} µs", moved(&|tree| drop(build(tree, shape, header, &inputs))));
+    let mut counter = RowCounter::new(g, shape, id(1));
+    let ports: Vec<_> = {
+        let mut memory = Overlay::new(&tree);
+        inputs.iter().map(|i| evaluate(&ctx, &i.operation, &mut memory).map(|p| p.address)).collect()
+    };
+    let count = least_us(1000, || {
+        counter.clear();
+        assert!(ports.iter().all(|addresses| counter.try_add(addresses)));
+    });
+    println!("row counter               {:9.2} µs", count);
     println!("root {} c {}", batch.public.new_root, batch.c);
 }
 
