@@ -4,6 +4,7 @@ mod block;
 mod build;
 mod chain;
 mod decode;
+mod follow;
 mod l1;
 mod leader;
 mod load;
@@ -13,6 +14,7 @@ pub(crate) use block::commit_block;
 pub use build::load_witness;
 pub(crate) use build::{BuildInput, next_unbuilt, store_built};
 pub(crate) use chain::{Identity, begin_epoch, check_identity, current_epoch, take_writer_lock};
+pub(crate) use follow::{BuiltBatch, news_after};
 pub(crate) use l1::{confirmed_entries, listed_tokens};
 #[cfg(test)]
 pub(crate) use leader::{Beat, Holder};
