@@ -33,6 +33,9 @@ pub enum Command {
     /// Make and inspect the development keys.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Measure what the parts give on this machine, each beside something else.
+    #[command(subcommand)]
+    Bench(sheaf_bench::Command),
     /// Put the contract on an L1 chain.
     Deploy(deploy::Options),
     /// One person's keys, and what they do with them.
@@ -82,6 +85,7 @@ impl Command {
                 service::run("settlement", config, sheaf_settlement::run).await
             }
             Self::Keys(command) => keys::run(command),
+            Self::Bench(command) => command.run().await,
             Self::Deploy(options) => deploy::run(options).await,
             Self::Wallet(args) => wallet::run(args).await,
         }

@@ -1,15 +1,19 @@
-//! The state as words: dense blocks by account, and a map for the tokens that few accounts hold.
+//! The state as words: arrays by account for the first 16 words, and a map for the tokens that few accounts hold.
 
 use ark_ff::{BigInt, Zero};
 use sheaf_core::F;
-use sheaf_core::geometry::{DENSE_WORDS, Geometry};
+use sheaf_core::geometry::{ARITY, DENSE_WORDS, Geometry};
 use sheaf_core::slot::Memory;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Accounts whose blocks are allocated together.
+/// Accounts whose words are allocated together.
 const CHUNK_ACCOUNTS: u32 = 4096;
+/// Words of a quad.
+const QUAD_WORDS: u32 = ARITY as u32;
+/// Quads of an account's dense words.
+const QUADS: u32 = DENSE_WORDS / QUAD_WORDS;
 
 /// One word, in Montgomery form. Threads share words without locks: whoever runs two operations on one account in
 /// order (the scheduler, or a loop) also orders their reads and writes here, so that no read sees half a word.
@@ -29,10 +33,10 @@ impl Word {
     }
 }
 
-/// The dense words of an account: eight whole cache lines.
+/// Four neighbouring words of an account, the leaf of a tree: two cache lines, which processors fetch together.
 #[derive(Default)]
-#[repr(align(64))]
-struct Block([Word; DENSE_WORDS as usize]);
+#[repr(align(128))]
+struct Quad([Word; ARITY]);
 
 /// Addresses are well spread by one multiplication.
 #[derive(Default)]
@@ -55,15 +59,24 @@ impl Hasher for AddressHasher {
 
 /// The state: a word for every address, zero at first.
 ///
-/// Words 0 to 15 of an account stand in one block of 512 bytes; blocks come in chunks, and a chunk that nobody wrote
-/// takes no memory. The other words stand one by one. Room is made only through `&mut self`.
+/// Words 0 to 15 of an account stand in four quads. The same quads of 4,096 accounts make a chunk, and a chunk
+/// that nobody wrote takes no memory: an account that holds only token 0 takes 128 bytes, and these stand close
+/// to those of other accounts. The other words stand one by one. Room is made only through `&mut self`.
 pub struct Words {
     geometry: Geometry,
     /// Where the addresses of dense words end.
     dense_end: u32,
-    chunks: Vec<Option<Box<[Block]>>>,
+    /// By account, then by quad.
+    chunks: Vec<Option<Box<[Quad]>>>,
     sparse: Vec<Word>,
     sparse_place: HashMap<u32, u32, BuildHasherDefault<AddressHasher>>,
+}
+
+/// The chunk, the place in it and the place in the quad of a dense word.
+const fn dense_place(address: u32) -> (usize, usize, usize) {
+    let (account, word) = (address / DENSE_WORDS, address % DENSE_WORDS);
+    let chunk = account / CHUNK_ACCOUNTS * QUADS + word / QUAD_WORDS;
+    (chunk as usize, (account % CHUNK_ACCOUNTS) as usize, (word % QUAD_WORDS) as usize)
 }
 
 impl Words {
@@ -97,6 +110,15 @@ impl Words {
         }
     }
 
+    /// Replaces the word at `address` through a shared reference: for executors that order the accesses of their threads
+    /// themselves. Without such an order, a reader may see half of a word.
+    ///
+    /// # Panics
+    /// If no room was made for the word.
+    pub fn set_shared(&self, address: u32, value: F) {
+        self.word(address).expect("room was made").set(value);
+    }
+
     /// Makes room for the word at `address`.
     ///
     /// # Panics
@@ -110,25 +132,23 @@ impl Words {
             }
             return;
         }
-        let chunk = (address / (DENSE_WORDS * CHUNK_ACCOUNTS)) as usize;
+        let (chunk, ..) = dense_place(address);
         if chunk >= self.chunks.len() {
             self.chunks.resize_with(chunk + 1, || None);
         }
-        let blocks = CHUNK_ACCOUNTS.min(self.geometry.account_capacity());
-        self.chunks[chunk].get_or_insert_with(|| (0..blocks).map(|_| Block::default()).collect());
+        let quads = CHUNK_ACCOUNTS.min(self.geometry.account_capacity());
+        self.chunks[chunk].get_or_insert_with(|| (0..quads).map(|_| Quad::default()).collect());
     }
 
-    /// Account indices that have room for their dense words.
+    /// Account indices that have room for their first words.
     pub fn accounts(&self) -> u32 {
-        self.chunks.iter().flatten().map(|chunk| chunk.len() as u32).sum()
+        self.chunks.iter().step_by(QUADS as usize).flatten().map(|chunk| chunk.len() as u32).sum()
     }
 
     /// Every word that is not zero, with its address: the dense ones by address, then the others by address.
     pub fn nonzero(&self) -> impl Iterator<Item = (u32, F)> + '_ {
-        let dense = self.chunks.iter().enumerate().filter_map(|(i, chunk)| Some((i as u32 * CHUNK_ACCOUNTS, chunk.as_ref()?)));
-        let dense = dense
-            .flat_map(|(first, blocks)| (first..).zip(blocks))
-            .flat_map(|(account, block)| (DENSE_WORDS * account..).zip(&block.0).map(|(address, word)| (address, word.get())));
+        let accounts = self.chunks.len() as u32 / QUADS * CHUNK_ACCOUNTS + CHUNK_ACCOUNTS;
+        let dense = (0..(accounts * DENSE_WORDS).min(self.dense_end)).map(|address| (address, self.get(address)));
         let mut places: Vec<_> = self.sparse_place.iter().map(|(address, place)| (*address, *place)).collect();
         places.sort_unstable();
         let sparse = places.into_iter().map(|(address, place)| (address, self.sparse[place as usize].get()));
@@ -138,7 +158,7 @@ impl Words {
     /// Bytes that the words take.
     pub fn memory_bytes(&self) -> usize {
         let map_entry = size_of::<(u32, u32)>() + 1;
-        self.accounts() as usize * size_of::<Block>()
+        self.chunks.iter().flatten().map(|chunk| size_of_val(&**chunk)).sum::<usize>()
             + self.sparse.capacity() * size_of::<Word>()
             + self.sparse_place.capacity() * map_entry
     }
@@ -146,9 +166,8 @@ impl Words {
     /// The place of the word at `address`, if there is room for it.
     pub(crate) fn word(&self, address: u32) -> Option<&Word> {
         if address < self.dense_end {
-            let blocks = self.chunks.get((address / (DENSE_WORDS * CHUNK_ACCOUNTS)) as usize)?.as_ref()?;
-            let block = blocks.get((address / DENSE_WORDS % CHUNK_ACCOUNTS) as usize)?;
-            Some(&block.0[(address % DENSE_WORDS) as usize])
+            let (chunk, quad, word) = dense_place(address);
+            Some(&self.chunks.get(chunk)?.as_ref()?.get(quad)?.0[word])
         } else {
             self.sparse_place.get(&address).map(|place| &self.sparse[*place as usize])
         }

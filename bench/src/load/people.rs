@@ -1,0 +1,124 @@
+//! Accounts of the load: keys made from a seed, and transactions signed beforehand.
+
+use alloy_primitives::Address;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use sheaf_core::F;
+use sheaf_core::amount::{PackedAmount, PackedFee};
+use sheaf_core::eddsa::SecretKey;
+use sheaf_core::json::TransactionJson;
+use sheaf_core::operation::Operation;
+use sheaf_core::transaction::{Pair, Payload, Target};
+use sheaf_core::types::{AccountId, TokenId};
+
+/// The first account that is not the operator's.
+const FIRST_ACCOUNT: u32 = 2;
+/// What each gets at first, in the token's smallest unit.
+pub(super) const FUNDS: u128 = 1_000_000_000_000_000;
+/// The fee of each transfer.
+pub(super) const FEE: u128 = 100;
+
+/// Somebody with an account.
+pub(super) struct Person {
+    pub(super) account: AccountId,
+    key: SecretKey,
+    pair: Pair,
+    nonce: u64,
+}
+
+/// A transaction that is ready to be sent, and what it is to do.
+#[derive(Clone, Debug)]
+pub(super) struct Prepared {
+    /// The body of a request.
+    pub(super) json: String,
+    pub(super) effect: Effect,
+}
+
+/// What executing it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// A transfer, by places in [`Crowd::people`].
+    Transfer { from: usize, to: usize, amount: u128 },
+    /// Nothing: it must be refused.
+    Refused,
+}
+
+/// Everybody.
+pub(super) struct Crowd {
+    pub(super) people: Vec<Person>,
+    random: ChaCha8Rng,
+    domain: F,
+}
+
+fn owner(number: u32) -> Address {
+    let mut bytes = [0xB0; 20];
+    bytes[16..].copy_from_slice(&number.to_be_bytes());
+    Address::new(bytes)
+}
+
+fn person(number: u32) -> Person {
+    let mut seed = [0xBE; 32];
+    seed[..4].copy_from_slice(&number.to_be_bytes());
+    let key = SecretKey::from_seed(&seed);
+    let pair = Pair { owner: owner(number), key_hash: key.public_key().key_hash() };
+    let account = AccountId::new(FIRST_ACCOUNT + number).expect("few accounts");
+    Person { account, key, pair, nonce: 0 }
+}
+
+impl Person {
+    /// The deposit that makes this account, as an entry of the L1 queue.
+    pub(super) fn deposit(&self) -> Operation {
+        let Pair { owner, key_hash } = self.pair;
+        let account = AccountId::new(0).expect("0 is an index");
+        Operation::Deposit { account, token: TokenId::ETH.word(), amount: FUNDS, owner, key_hash }
+    }
+}
+
+impl Crowd {
+    /// `count` people from number `first` on, on the chain and contract of `domain`.
+    pub(super) fn new(first: u32, count: u32, domain: F, seed: u64) -> Self {
+        let people = (first..first + count).into_par_iter().map(person).collect();
+        Self { people, random: ChaCha8Rng::seed_from_u64(seed), domain }
+    }
+
+    /// Signs `count` transfers among them, of which about `invalid` (0 to 1) have to be refused: half of those have a signature
+    /// that does not verify, half want more than the sender has. `expires` is in unix seconds.
+    pub(super) fn prepare(&mut self, count: usize, invalid: f64, expires: u32) -> Vec<Prepared> {
+        let plans: Vec<_> = (0..count).map(|_| self.plan(invalid, expires)).collect();
+        let people = &self.people;
+        let domain = self.domain;
+        plans
+            .into_par_iter()
+            .map(|(payload, effect, forged, from)| {
+                let mut transaction = payload.sign(domain, &people[from].key);
+                if forged {
+                    transaction.payload.expires -= 1;
+                }
+                let json = serde_json::to_string(&TransactionJson::from(&transaction)).expect("a transaction is plain data");
+                Prepared { json, effect }
+            })
+            .collect()
+    }
+
+    fn plan(&mut self, invalid: f64, expires: u32) -> (Payload, Effect, bool, usize) {
+        let count = self.people.len();
+        let from = self.random.random_range(0..count);
+        let to = (from + self.random.random_range(1..count)) % count;
+        let invalid = self.random.random_bool(invalid);
+        let forged = invalid && self.random.random_bool(0.5);
+        let amount = if invalid && !forged { FUNDS * 1_000_000 } else { u128::from(self.random.random_range(1..1_000u32)) };
+        let payload = Payload {
+            from: self.people[from].account,
+            nonce: self.people[from].nonce,
+            expires,
+            token: TokenId::ETH,
+            amount: PackedAmount::encode(amount).expect("an amount with an encoding"),
+            fee: PackedFee::encode(FEE).expect("a fee with an encoding"),
+            target: Target::Account(self.people[to].pair),
+        };
+        self.people[from].nonce += u64::from(!invalid);
+        let effect = if invalid { Effect::Refused } else { Effect::Transfer { from, to, amount } };
+        (payload, effect, forged, from)
+    }
+}
