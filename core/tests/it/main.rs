@@ -9,6 +9,7 @@ mod hash;
 mod json;
 mod measure;
 mod operation;
+mod receipt;
 mod shape;
 mod slot;
 mod trace;
