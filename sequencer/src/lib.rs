@@ -26,6 +26,7 @@ mod environment;
 mod error;
 mod front;
 mod health;
+mod history;
 mod intake;
 mod journal;
 mod leader;
@@ -38,6 +39,7 @@ mod signer;
 mod state;
 pub mod store;
 mod types;
+mod unwind;
 mod watcher;
 pub mod wire;
 

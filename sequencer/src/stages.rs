@@ -2,22 +2,23 @@
 
 use crate::builder::{Builder, Progress};
 use crate::committer::Committer;
-use crate::driver::{Driver, View};
+use crate::driver::{Driver, Ends};
 use crate::engine::Engine;
 use crate::environment::Step;
 use crate::health::Health;
+use crate::history::History;
 use crate::intake::Gate;
 use crate::journal::Journal;
 use crate::leader::{Heartbeat, beat_interval};
-use crate::mempool::Mempool;
 use crate::rpc::{Shared, router};
+use crate::signer::Signer;
 use crate::standby::{Candidate, Ground};
 use crate::store::{self, Identity, StoreError};
 use crate::watcher::{ENTRIES_MAX, Watcher};
 use sqlx::{ConnectOptions, PgConnection};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 /// The answers to a last block are on their way out: let whoever waited for it have them.
@@ -84,6 +85,7 @@ impl Leading {
     pub(crate) async fn begin(ground: Arc<Ground>, candidate: Candidate) -> anyhow::Result<Self> {
         let Candidate { mut writer } = candidate;
         let (config, environment, pool) = (ground.config.clone(), ground.environment.clone(), ground.pool.clone());
+        let signer = Signer::load(&config.receipt_key_file, config.chain_id, config.contract)?;
         let health = Health::default();
         ground.front.close("taking over", None);
         let term = Term::begin(&ground, &mut writer, &health).await?;
@@ -94,11 +96,11 @@ impl Leading {
         environment.reached(Step::StateLoaded);
 
         let (news_sender, news) = mpsc::channel(ENTRIES_MAX);
-        let (submissions_sender, submissions) = mpsc::channel(config.limits.pending_max.max(1));
+        let (gate, messages) = Gate::open(Engine::rules(&config).domain, config.limits.pending_max)?;
         let watcher = Watcher {
             pool: pool.clone(),
             geometry: config.geometry(),
-            next: resume.next_l1,
+            next: resume.next_unread_l1(),
             tokens: resume.tokens.clone(),
             news: news_sender,
             environment: environment.clone(),
@@ -106,21 +108,21 @@ impl Leading {
         };
         let (last_block, now) = (resume.last_block, environment.now());
         let engine = Engine::new(config.clone(), resume);
-        let (view, viewed) = watch::channel(View { timestamp: engine.open().timestamp(now), open_batch: engine.open().number() });
+        let (view, viewed) = watch::channel(Driver::first_view(&engine, now));
         let (journal, journal_task) = Journal::new(pool.clone(), config.limits.rejections_max);
-        let gate = Gate {
-            domain: Engine::rules(&config).domain,
-            pool: Mempool::new(&config.limits),
-            submissions: submissions_sender,
-            verifying: Arc::new(Semaphore::new(config.limits.pending_max)),
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
+        let shared = Shared {
+            config: config.clone(),
+            gate,
+            health: health.clone(),
+            view: viewed,
+            history: History::new(pool),
+            journal: journal.clone(),
+            receipt_signer: signer.address(),
         };
-        let receipt_signer = config.fee_owner;
-        let shared = Shared { config: config.clone(), gate, health: health.clone(), view: viewed, pool, journal, receipt_signer };
         let (shape, epoch) = (config.shape.id, term.epoch);
         let (options, connection) = (ground.options.clone(), Some(writer));
-        let committer = Committer { options, connection, shape, epoch, environment: environment.clone(), health };
-        let driver = Driver { config, engine, environment, submissions, news, view, progress };
+        let committer = Committer { options, connection, shape, epoch, signer, environment: environment.clone(), health };
+        let driver = Driver::new(config, engine, environment, Ends { messages, news, view, progress, journal });
 
         let (stop, stopped) = watch::channel(false);
         let driver = tokio::spawn(driver.run(committer, stopped));

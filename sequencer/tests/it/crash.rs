@@ -110,12 +110,12 @@ impl Sender {
                 json(&sign(payload, &self.user))
             });
             match client.submit(vec![transaction.clone()], true).await.map(|mut r| r.remove(0)) {
-                Ok(SubmitResult::Executed { hash, block, batch, position }) => {
+                // Also what was executed before the crash and not acknowledged.
+                Ok(SubmitResult::Executed { hash, block, batch, position, receipt }) => {
+                    assert!(receipt.is_some(), "whatever is executed has a receipt");
                     let twice = self.acknowledged.insert(hash, (block.0, batch.0, position));
                     assert_eq!(twice, None, "executed twice");
                 }
-                // Executed before the crash, but not acknowledged.
-                Ok(SubmitResult::Rejected { code, .. }) if code == "duplicate_transaction" => {}
                 Ok(SubmitResult::Pending { .. }) | Err(_) => {
                     self.unanswered = Some(transaction);
                     break;

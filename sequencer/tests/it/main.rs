@@ -4,6 +4,7 @@ mod basics;
 mod batches;
 mod crash;
 mod l1;
+mod pool;
 mod refusals;
 mod support;
 mod takeover;

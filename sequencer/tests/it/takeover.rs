@@ -204,6 +204,7 @@ async fn while_the_database_is_away_nothing_is_acknowledged() {
     .await;
     let refused = world.client().submit(vec![json(&sign(transfer(2, 1, &bob, 3, 50), &alice))], true).await.unwrap_err();
     assert_eq!(refused.code(), "not_ready");
+    assert!(refused.retry_after_ms().is_some_and(|pause| pause > 0), "{refused:?}");
     assert!(!waiting.is_finished());
     assert_eq!(world.count("SELECT count(*) FROM transactions").await, 0);
     wire.set(PASS);

@@ -17,6 +17,7 @@ use sheaf_sequencer::client::Client;
 use sheaf_sequencer::wire::SubmitResult;
 use sheaf_sequencer::{Config, Environment, Sequencer, store};
 use sqlx::{PgPool, Row};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -203,7 +204,6 @@ impl World {
         let mut all = String::new();
         for table in [
             "accounts",
-            "balances",
             "retired_pairs",
             "blocks",
             "batches",
@@ -220,14 +220,18 @@ impl World {
             let text: String = sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(&self.pool).await.unwrap();
             all += &format!("{table}\n{text}\n");
         }
+        // Not the rows: they are written together anew now and then.
+        let geometry = sheaf_core::geometry::Geometry::new(self.config.depth);
+        let words = store::load_words(&mut self.pool.acquire().await.unwrap(), geometry).await.unwrap();
+        for (address, word) in words.into_iter().collect::<BTreeMap<_, _>>() {
+            all += &format!("word {address} {word}\n");
+        }
         all
     }
 
     pub(crate) async fn balance(&self, account: u32, token: TokenId) -> u128 {
-        let query = "SELECT amount::text FROM balances WHERE account = $1 AND token = $2";
-        let text: Option<String> =
-            sqlx::query_scalar(query).bind(account as i32).bind(i16::from(token.get())).fetch_optional(&self.pool).await.unwrap();
-        text.map_or(0, |t| t.parse().unwrap())
+        let holdings = store::Balances::default().read(&self.pool, &[id(account)]).await.unwrap().remove(0);
+        holdings.balances.get(&token).copied().unwrap_or(0)
     }
 
     pub(crate) async fn count(&self, query: &'static str) -> i64 {
