@@ -48,9 +48,6 @@ pub enum Refusal {
         /// The smallest fee that replaces it, in the token's smallest unit.
         minimum: u128,
     },
-    /// Exactly this transaction was executed before.
-    #[error("this transaction was executed before")]
-    Duplicate,
     /// The expiry is before the batch's timestamp.
     #[error("the transaction expired at {expires}, the batch's time is {timestamp}")]
     Expired {
@@ -118,7 +115,6 @@ impl Refusal {
             Self::InvalidSignature => "invalid_signature",
             Self::NonceTooOld { .. } => "nonce_too_old",
             Self::NonceGap { .. } => "nonce_gap",
-            Self::Duplicate => "duplicate_transaction",
             Self::NonceTooFar { .. } => "nonce_too_far",
             Self::Replaced => "replaced",
             Self::ReplacementUnderpriced { .. } => "replacement_underpriced",

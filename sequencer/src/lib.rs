@@ -1,12 +1,12 @@
 //! Orders and executes transactions, makes them durable, and cuts and builds batches.
 //!
 //! ```text
-//!            internal HTTP                 one task                one connection
+//!            internal HTTP              one thread                    one connection
 //!  api ──▶ rpc ─▶ intake ──────────▶ driver ─▶ engine ─▶ block ──▶ committer ──▶ Postgres
-//!                 (signatures,         ▲                                           │  │
-//!                  all cores)          │ confirmed entries                         │  │ sealed batches
-//!                                   watcher ◀────────── l1_operations ─────────────┘  ▼
-//!                                                          proof_jobs ◀──────────── builder (tree, witness)
+//!           ▲     (signatures,       │ ▲ mempool                     │             │  │
+//!           │      all cores)        │ │ confirmed entries           │             │  │ sealed batches
+//!           │                        │ watcher ◀──── l1_operations ──┼─────────────┘  ▼
+//!           └──── refusals, receipts ◀──────────────────────────────┘  proof_jobs ◀── builder (tree, witness)
 //! ```
 //!
 //! Nothing is answered as executed before its block is committed. The state in memory runs ahead of the

@@ -114,7 +114,6 @@ impl Driver {
         self.pace.note(flight.len(), Instant::now());
         self.publish();
         flight.land(block, &mut self.recent);
-        self.ends.progress.ring();
     }
 
     /// Shows what the outside may see.

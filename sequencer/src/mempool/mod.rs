@@ -133,7 +133,6 @@ impl<W> Mempool<W> {
         next: u64,
     ) -> Result<Inserted<W>, (Option<W>, Refusal)> {
         let (account, nonce) = (verified.transaction.payload.from, verified.transaction.payload.nonce);
-        assert!(nonce >= next, "an old nonce is not put in");
         let queue = self.accounts.get_mut(&account);
         if let Some(waiting) = queue.and_then(|queue| queue.get_mut(nonce)) {
             if waiting.verified.hash == verified.hash {
@@ -146,6 +145,7 @@ impl<W> Mempool<W> {
             self.place(Entry { verified, waiters: waiter.into_iter().collect() }, next);
             return Ok(Inserted::New(Some(Removed { entry: replaced, refusal: Refusal::Replaced })));
         }
+        assert!(nonce >= next, "an old nonce is not put in");
         let displaced = match self.displaced(account, nonce) {
             Ok(displaced) => displaced.map(|(account, nonce)| self.remove(account, nonce)),
             Err(refusal) => return Err((waiter, refusal)),
