@@ -1,18 +1,23 @@
 //! The trace is a function of the public data and the old state, and its tree is the tree.
 
 use crate::world::{NOW, context, deposit, id, key, payload};
+use proptest::prelude::*;
 use sheaf_core::F;
 use sheaf_core::batch::commitment;
-use sheaf_core::geometry::Geometry;
+use sheaf_core::geometry::{Geometry, parent};
 use sheaf_core::operation::Operation;
 use sheaf_core::shape::{RowCounter, Shape};
 use sheaf_core::slot::SlotError;
-use sheaf_core::trace::{BatchHeader, BatchWitness, BuildError, SlotInput, advance, build, draft};
+use sheaf_core::trace::{BatchHeader, BatchWitness, BuildError, SlotInput, Trace, advance, build, draft};
 use sheaf_core::transaction::{Resolution, Target};
 use sheaf_core::tree::Tree;
 use sheaf_core::types::TokenId;
+use std::collections::BTreeSet;
 
 const SHAPE: Shape = Shape { id: 0, slots: 6, leaf_rows: 24, node_rows: 80 };
+
+/// Room for 16 deposits anywhere.
+const ROOMY: Shape = Shape { id: 0, slots: 16, leaf_rows: 64, node_rows: 260 };
 
 fn header() -> BatchHeader {
     BatchHeader { domain: context().domain, timestamp: NOW, fee_account: id(1) }
@@ -57,6 +62,35 @@ fn the_commitment_is_over_the_words_of_the_stored_trace() {
         let root = stored.trace.nodes[0].words(stored.geometry);
         assert_eq!((root[1], root[2]), (old_root, tree.root()));
         old_root = tree.root();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn rows_are_what_the_trees_before_and_after_hold(accounts in prop::collection::btree_set(2u32..1 << 24, 0..=16)) {
+        let mut tree = Tree::new(Geometry::PROTOCOL);
+        let made = |a: &u32| unsigned(deposit(*a, 7, TokenId::ETH, u128::from(*a)));
+        let (first, rest): (Vec<_>, Vec<_>) = accounts.iter().partition(|a| *a % 3 == 0);
+        // Accounts that exist already, so that rows have something before.
+        build(&mut tree, ROOMY, header(), &first.into_iter().map(made).collect::<Vec<_>>()).unwrap();
+        let old = tree.clone();
+        let again = rest.into_iter().map(made).chain(accounts.iter().filter(|a| *a % 3 == 0).map(made));
+        let Trace { leaves, nodes, .. } = build(&mut tree, ROOMY, header(), &again.collect::<Vec<_>>()).unwrap().trace;
+        let (leaves, nodes) = (leaves.iter().filter(|l| l.live).collect::<Vec<_>>(), nodes.iter().filter(|n| n.live).collect::<Vec<_>>());
+        prop_assert!(leaves.is_sorted_by(|a, b| a.quad < b.quad) && nodes.is_sorted_by(|a, b| a.id < b.id));
+        let first_leaf = tree.geometry().first_leaf_id();
+        let live: BTreeSet<u32> = leaves.iter().map(|l| first_leaf + l.quad).chain(nodes.iter().map(|n| n.id)).collect();
+        let above: BTreeSet<u32> = live.iter().filter(|id| **id > 0).map(|id| parent(*id)).collect();
+        prop_assert_eq!(&above, &nodes.iter().map(|n| n.id).collect());
+        for row in leaves {
+            prop_assert_eq!((row.old, row.new), (old.quad(row.quad), tree.quad(row.quad)));
+        }
+        for row in nodes {
+            prop_assert_eq!((row.old, row.new), (old.children(row.id), tree.children(row.id)));
+            prop_assert_eq!(row.active, std::array::from_fn(|k| live.contains(&(4 * row.id + k as u32 + 1))));
+        }
     }
 }
 
