@@ -89,6 +89,8 @@ pub(crate) struct View {
     pub(crate) pending: usize,
     /// Whoever finds no room should try again after this, milliseconds.
     pub(crate) retry_after_ms: u64,
+    /// Operations that were taken back and wait to be executed again; nothing new is taken before.
+    pub(crate) replaying: usize,
 }
 
 /// What the driver is connected to.
@@ -133,7 +135,7 @@ impl Driver {
     /// What the outside may see of an engine that has done nothing yet.
     pub(crate) fn first_view(engine: &Engine, now: u32) -> View {
         let (timestamp, open_batch) = (engine.open().timestamp(now), engine.open().number());
-        View { timestamp, open_batch, pending: 0, retry_after_ms: 0 }
+        View { timestamp, open_batch, pending: 0, retry_after_ms: 0, replaying: engine.replaying() }
     }
 
     /// Runs until `stop` is told or gone, then makes durable what was executed. What waits is forgotten.
@@ -172,7 +174,10 @@ impl Driver {
                     self.acknowledge(block);
                 }
                 _ = stop.changed(), if !stopping => stopping = true,
-                _ = ticker.tick() => due = true,
+                _ = ticker.tick() => {
+                    due = true;
+                    self.publish();
+                }
                 Some(news) = self.ends.news.recv(), if !stopping && self.engine.waiting_l1() < ENTRIES_MAX => self.hear(news)?,
                 // Until everything is replayed, nobody's nonce is known.
                 Some(message) = self.ends.messages.recv(), if !stopping && self.engine.replaying() == 0 => self.read(message),
@@ -188,7 +193,6 @@ impl Driver {
                 } else if stopping && self.in_flight.is_empty() {
                     return Ok(());
                 }
-                self.publish();
             }
         }
     }

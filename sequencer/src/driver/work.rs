@@ -9,8 +9,11 @@ use crate::error::Refusal;
 use crate::mempool::{Entry, Inserted, Removed};
 use crate::signer::SignedBlock;
 use crate::types::Placement;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
+
+/// After this it is worth looking whether the builder has caught up.
+const BEHIND_PAUSE: Duration = Duration::from_secs(5);
 
 type Waiter = oneshot::Sender<Reply>;
 
@@ -102,7 +105,7 @@ impl Driver {
     /// Ends the draft block, if there is anything in it.
     pub(super) fn cut(&mut self) -> Option<BlockRecord> {
         let block = self.engine.cut()?;
-        self.environment.reached(Step::BlockCut);
+        self.environment.reached(if block.replayed_to.is_some() { Step::ReplayCut } else { Step::BlockCut });
         self.in_flight.push_back(std::mem::take(&mut self.drafted));
         Some(block)
     }
@@ -120,8 +123,10 @@ impl Driver {
     pub(super) fn publish(&self) {
         let (open, now) = (self.engine.open(), self.environment.now());
         let pending = self.pool.len() + self.in_flight.iter().map(Flight::len).sum::<usize>();
-        let retry_after_ms = self.pace.pause(pending).as_millis() as u64;
-        let view = View { timestamp: open.timestamp(now), open_batch: open.number(), pending, retry_after_ms };
+        let pause = if self.builder_is_behind() { BEHIND_PAUSE } else { self.pace.pause(pending) };
+        let retry_after_ms = pause.as_millis() as u64;
+        let (timestamp, replaying) = (open.timestamp(now), self.engine.replaying());
+        let view = View { timestamp, open_batch: open.number(), pending, retry_after_ms, replaying };
         self.ends.view.send_if_modified(|old| std::mem::replace(old, view) != view);
     }
 
