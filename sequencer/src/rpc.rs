@@ -88,7 +88,7 @@ async fn submit(State(server): State<Arc<Server>>, request: Request) -> Response
         Err(error) => return refuse(StatusCode::BAD_REQUEST, "malformed_json", error),
     };
     drop(body);
-    if let Some(problem) = server.shared.health.problem() {
+    if let Some(problem) = server.shared.problem() {
         tracing::warn!(problem, "a submission is refused");
         return server.shared.come_again(&Refusal::NotReady);
     }
@@ -108,6 +108,13 @@ async fn submit(State(server): State<Arc<Server>>, request: Request) -> Response
 }
 
 impl Shared {
+    /// Why nothing is taken, if that is so.
+    fn problem(&self) -> Option<String> {
+        let replaying = self.view.borrow().replaying;
+        let replay = || format!("unwinding: {replaying} operations that were taken back wait to be executed again");
+        self.health.problem().or_else(|| (replaying > 0).then(replay))
+    }
+
     async fn result(&self, intake: Intake, deadline: Instant) -> SubmitResult {
         let (hash, reply) = match (intake.hash, intake.fate) {
             (hash, Fate::Refused(refusal)) => return self.rejected(hash.as_ref(), &refusal),
@@ -190,7 +197,7 @@ async fn pending(State(server): State<Arc<Server>>, Path(hash): Path<String>) ->
 }
 
 async fn health(State(server): State<Arc<Server>>) -> Response {
-    let reason = server.shared.health.problem();
+    let reason = server.shared.problem();
     let status = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(HealthResponse { ready: reason.is_none(), reason })).into_response()
 }
