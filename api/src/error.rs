@@ -1,7 +1,8 @@
 //! Errors as users see them: an HTTP status, a stable code and a sentence.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use sheaf_core::json::JsonError;
@@ -32,6 +33,7 @@ pub const CODES: &[(&str, u16)] = &[
     ("wrong_key", 422),
     ("nonce_too_old", 422),
     ("nonce_gap", 422),
+    ("nonce_too_far", 422),
     ("expired", 422),
     ("expires_too_far", 422),
     ("insufficient_balance", 422),
@@ -39,10 +41,17 @@ pub const CODES: &[(&str, u16)] = &[
     ("receiver_retired", 422),
     ("no_free_account", 422),
     ("duplicate_transaction", 409),
-    ("pool_full", 503),
+    ("replaced", 409),
+    ("replacement_underpriced", 409),
+    ("pool_full", 429),
     ("not_ready", 503),
     ("internal", 500),
 ];
+
+/// Whether exactly the same may succeed in a moment, without anybody changing it.
+pub fn is_temporary(code: &str) -> bool {
+    matches!(code, "pool_full" | "not_ready")
+}
 
 /// The body of every answer that is no success.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,11 +67,23 @@ pub struct ErrorBody {
 pub(crate) struct ApiError {
     code: Cow<'static, str>,
     message: String,
+    /// If the same may succeed later: after how many milliseconds to try again.
+    retry_after_ms: Option<u64>,
 }
+
+/// What is said where the sequencer has not said when to try again.
+const RETRY_AFTER_MS: u64 = 1_000;
 
 impl ApiError {
     pub(crate) fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into() }
+        Self { code: code.into(), message: message.into(), retry_after_ms: None }
+    }
+
+    /// Says when to try again, if that is of use at all.
+    pub(crate) fn after(mut self, retry_after_ms: Option<u64>) -> Self {
+        let may_succeed = is_temporary(&self.code);
+        self.retry_after_ms = may_succeed.then(|| retry_after_ms.unwrap_or(RETRY_AFTER_MS));
+        self
     }
 
     /// Our own failure: the cause goes to the log, the client learns only that there was one.
@@ -74,7 +95,7 @@ impl ApiError {
     /// Something that we depend on is not up.
     pub(crate) fn not_ready(cause: impl std::fmt::Display) -> Self {
         tracing::warn!(%cause, "not ready");
-        Self::new("not_ready", "the service is starting or being restarted; try again in a moment")
+        Self::new("not_ready", "the service is starting or being restarted; try again in a moment").after(None)
     }
 
     pub(crate) fn status(&self) -> StatusCode {
@@ -89,7 +110,12 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status(), Json(self.into_body())).into_response()
+        let retry_after = self.retry_after_ms.map(|ms| HeaderValue::from(ms.div_ceil(1_000).max(1)));
+        let mut response = (self.status(), Json(self.into_body())).into_response();
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds);
+        }
+        response
     }
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //!  client ──HTTP /v1──▶ routes ──▶ queries ──▶ Postgres (read only)
 //!                         │
-//!                         └──▶ sequencer::client ──▶ sequencer (submission, what is pending)
+//!                         └──▶ sequencers ──▶ the sequencer that leads (submission, what is pending)
 //! ```
 //!
 //! Everything that can go wrong reaches the client as a status and `{code, message}` of
@@ -16,6 +16,7 @@ mod extract;
 pub mod model;
 mod queries;
 mod routes;
+mod sequencers;
 mod state;
 
 use serde::Deserialize;
@@ -33,8 +34,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The Postgres that the sequencer writes. Only read here.
     pub database_url: String,
-    /// Base URL of the sequencer's internal HTTP.
-    pub sequencer_url: String,
+    /// Base URLs of the internal HTTP of the sequencers: the one that leads, and those that stand by.
+    pub sequencer_urls: Vec<String>,
     /// Bytes of a request's body at most.
     #[serde(default = "default_max_body_bytes")]
     pub max_body_bytes: usize,

@@ -3,7 +3,7 @@
 use crate::Config;
 use crate::error::ApiError;
 use crate::queries::{self, Chain};
-use sheaf_sequencer::client::Client;
+use crate::sequencers::Sequencers;
 use sheaf_sequencer::wire::Status;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -18,7 +18,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct AppState {
     pub(crate) config: Config,
     pub(crate) pool: PgPool,
-    pub(crate) sequencer: Client,
+    pub(crate) sequencers: Sequencers,
     chain: OnceCell<Chain>,
 }
 
@@ -27,8 +27,8 @@ impl AppState {
         // The API can't write, whatever it is asked.
         let options = PgConnectOptions::from_str(&config.database_url)?.options([("default_transaction_read_only", "on")]);
         let pool = PgPoolOptions::new().max_connections(config.database_connections).acquire_timeout(ACQUIRE_TIMEOUT);
-        let sequencer = Client::new(&config.sequencer_url);
-        Ok(Self { pool: pool.connect_lazy_with(options), sequencer, chain: OnceCell::new(), config })
+        let sequencers = Sequencers::new(&config.sequencer_urls)?;
+        Ok(Self { pool: pool.connect_lazy_with(options), sequencers, chain: OnceCell::new(), config })
     }
 
     /// What this database belongs to; written once, by the sequencer.

@@ -126,9 +126,13 @@ impl Config {
     /// # Errors
     /// If `[api]` lacks a key or has one too many.
     pub fn api(&self) -> Result<sheaf_api::Config> {
-        let listen = self.sequencer.get("listen").and_then(Value::as_str).context("in [sequencer]: missing field `listen`")?;
-        let shared = [("database_url", value(&self.database.url)?), ("sequencer_url", value(format!("http://{listen}"))?)];
-        merged("api", &self.api, shared)
+        let mut section = self.api.clone();
+        // One sequencer, on the same machine, unless others are named.
+        if !section.contains_key("sequencer_urls") {
+            let listen = self.sequencer.get("listen").and_then(Value::as_str).context("in [sequencer]: missing field `listen`")?;
+            section.insert("sequencer_urls".to_owned(), value([format!("http://{listen}")])?);
+        }
+        merged("api", &section, [("database_url", value(&self.database.url)?)])
     }
 
     /// What a prover runs with.

@@ -12,6 +12,8 @@ pub struct Info {
     pub contract: String,
     /// What every signature is made for.
     pub domain: String,
+    /// Whose signature receipts have.
+    pub receipt_signer: String,
     /// The account that fees go to.
     pub fee_account: u32,
     /// The size of a batch.

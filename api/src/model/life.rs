@@ -3,6 +3,7 @@
 use crate::error::ErrorBody;
 use serde::{Deserialize, Serialize};
 use sheaf_core::json::PairJson;
+use sheaf_core::receipt::ReceiptJson;
 
 /// How far something has come.
 ///
@@ -14,6 +15,11 @@ use sheaf_core::json::PairJson;
 ///     queued --> executed
 ///     pending --> executed
 ///     pending --> rejected
+///     executed --> reverting : taken back
+///     sealed --> reverting
+///     proven --> reverting
+///     reverting --> executed : it still holds
+///     reverting --> reverted : it no longer holds
 ///     executed --> sealed
 ///     sealed --> proven
 ///     proven --> settled
@@ -25,8 +31,10 @@ use sheaf_core::json::PairJson;
 pub enum Status {
     /// Refused after it was pending.
     Rejected,
-    /// Undone after it was executed; reserved.
+    /// Taken back after it was executed, and no longer valid when it was to be executed again.
     Reverted,
+    /// Taken back after it was executed; waits to be executed again.
+    Reverting,
     /// On L1, not deep enough yet.
     Confirming,
     /// On L1 and deep enough; next in the queue.
@@ -53,6 +61,7 @@ impl Status {
         match self {
             Self::Rejected => "rejected",
             Self::Reverted => "reverted",
+            Self::Reverting => "reverting",
             Self::Confirming => "confirming",
             Self::Queued => "queued",
             Self::Pending => "pending",
@@ -82,6 +91,9 @@ pub struct Submitted {
     /// Its slot in the batch.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub position: Option<u32>,
+    /// The operator's signed promise, once it is executed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub receipt: Option<ReceiptJson>,
 }
 
 /// One of many transactions' answer: refused or taken (in this order, so that a refusal is never read as the other).
@@ -118,12 +130,28 @@ pub struct Transaction {
     pub hash: String,
     /// How far it has come.
     pub status: Status,
-    /// Why it was refused.
+    /// Why it was refused, or why it no longer held when it was to be executed again.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rejection: Option<ErrorBody>,
+    /// Where it had been executed, if it was taken back.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub taken_back: Option<TakenBack>,
     /// Where and what it is, once it was executed.
     #[serde(flatten)]
     pub executed: Option<Executed>,
+}
+
+/// Where a transaction had been executed that was taken back, and why that was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenBack {
+    /// Why its batch was taken back.
+    pub reason: String,
+    /// The block that had made it durable.
+    pub block: u64,
+    /// The batch that it had been in.
+    pub batch: u64,
+    /// Its slot there.
+    pub position: u32,
 }
 
 /// An executed transaction.
@@ -164,6 +192,9 @@ pub struct Executed {
     /// The L1 transaction that settled its batch.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub settled_tx: Option<String>,
+    /// The operator's signed promise; absent for blocks that were made before there were receipts.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub receipt: Option<ReceiptJson>,
 }
 
 /// Where a withdrawal is found.

@@ -5,6 +5,7 @@ mod batches;
 mod chain;
 mod health;
 mod l1_operations;
+mod receipts;
 mod transactions;
 mod withdrawals;
 

@@ -1,8 +1,9 @@
 //! Executed and rejected transactions. Neither key nor signature is read.
 
+use super::receipts::receipt;
 use super::{batch_status, leaving_status, to_hex, unsigned};
 use crate::error::{ApiError, ErrorBody};
-use crate::model::{Executed, Status, WithdrawalRef};
+use crate::model::{Executed, Status, TakenBack, WithdrawalRef};
 use sheaf_core::json::PairJson;
 use sheaf_core::operation::OpCode;
 use sqlx::{FromRow, PgPool};
@@ -10,6 +11,10 @@ use sqlx::{FromRow, PgPool};
 /// What the database knows of a transaction.
 pub(crate) enum Found {
     Executed(Status, Box<Executed>),
+    /// Taken back, and waits to be executed again.
+    Reverting(TakenBack),
+    /// Taken back, and no longer valid.
+    Reverted(ErrorBody, TakenBack),
     Rejected(ErrorBody),
 }
 
@@ -47,11 +52,51 @@ pub(crate) async fn transaction(pool: &PgPool, hash: [u8; 32]) -> Result<Option<
     .fetch_optional(pool)
     .await?;
     if let Some(row) = row {
-        return row.into_found().map(Some);
+        let mut executed = row.into_found()?;
+        if let Found::Executed(_, executed) = &mut executed {
+            executed.receipt = receipt(pool, executed.block, hash.into()).await?;
+        }
+        return Ok(Some(executed));
+    }
+    if let Some(found) = taken_back(pool, hash).await? {
+        return Ok(Some(found));
     }
     let rejection: Option<(String, String)> =
         sqlx::query_as("SELECT code, message FROM rejections WHERE hash = $1").bind(&hash[..]).fetch_optional(pool).await?;
     Ok(rejection.map(|(code, message)| Found::Rejected(ErrorBody { code, message })))
+}
+
+#[derive(FromRow)]
+struct TakenBackRow {
+    block: i64,
+    batch: i64,
+    position: i32,
+    reason: String,
+    code: Option<String>,
+    message: Option<String>,
+}
+
+/// What an unwinding took back: what still waits goes before what was given up, for it may yet hold.
+async fn taken_back(pool: &PgPool, hash: [u8; 32]) -> Result<Option<Found>, ApiError> {
+    let row: Option<TakenBackRow> = sqlx::query_as(
+        "SELECT t.block, t.batch, t.position, COALESCE(u.reason, 'unknown') AS reason, t.code, t.message
+         FROM (SELECT 0 AS rank, block, batch, position, unwinding, NULL AS code, NULL AS message FROM replays WHERE hash = $1
+               UNION ALL
+               SELECT 1, block, batch, position, unwinding, code, message FROM dropped_transactions WHERE hash = $1) t
+         LEFT JOIN unwindings u ON u.number = t.unwinding ORDER BY t.rank LIMIT 1",
+    )
+    .bind(&hash[..])
+    .fetch_optional(pool)
+    .await?;
+    let found = |row: TakenBackRow| {
+        let TakenBackRow { block, batch, position, reason, code, message } = row;
+        let place = TakenBack { reason, block: unsigned(block)?, batch: unsigned(batch)?, position: unsigned(position)? };
+        Ok(match (code, message) {
+            (Some(code), Some(message)) => Found::Reverted(ErrorBody { code, message }, place),
+            _ => Found::Reverting(place),
+        })
+    };
+    row.map(found).transpose()
 }
 
 impl Row {
@@ -86,6 +131,7 @@ impl Row {
             recipient,
             withdrawal: index.map(|index| WithdrawalRef { batch, index }),
             settled_tx: self.settled_tx.map(to_hex),
+            receipt: None,
         };
         Ok(Found::Executed(status, Box::new(executed)))
     }

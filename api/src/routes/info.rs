@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(super) async fn info(State(state): State<Arc<AppState>>) -> Result<Json<Info>, ApiError> {
     let chain = state.chain().await?;
     let tokens = queries::tokens(&state.pool).await?;
-    let status = state.sequencer.status().await.map_err(ApiError::not_ready)?;
+    let status = state.sequencers.status().await?;
     let fee = |fee: &sheaf_sequencer::MinimumFee| MinimumFee {
         token: fee.token.get(),
         transfer: fee.transfer.0.to_string(),
@@ -24,6 +24,7 @@ pub(super) async fn info(State(state): State<Arc<AppState>>) -> Result<Json<Info
         chain_id: chain.chain_id,
         contract: address_to_hex(chain.contract),
         domain: field_to_hex(chain.domain),
+        receipt_signer: address_to_hex(status.receipt_signer),
         fee_account: chain.fee_account,
         shape: chain.shape,
         depth: chain.depth,
@@ -48,8 +49,8 @@ pub(super) async fn health(State(state): State<Arc<AppState>>) -> (StatusCode, J
     let (l1, waiting, status, sequencer) = tokio::join!(
         queries::l1_health(&state.pool),
         queries::waiting(&state.pool),
-        state.sequencer.status(),
-        state.sequencer.health(),
+        state.sequencers.status(),
+        state.sequencers.health(),
     );
     let database = Database { ready: l1.is_ok() && waiting.is_ok() };
     let ready = match sequencer {

@@ -1,6 +1,6 @@
 //! Submission, and what became of it.
 
-use crate::error::{ApiError, ErrorBody};
+use crate::error::{ApiError, ErrorBody, is_temporary};
 use crate::extract::{Body, Path, Query};
 use crate::model::{Status, SubmitResult, SubmitResults, Submitted, Transaction};
 use crate::queries::{self, Found};
@@ -11,7 +11,6 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use sheaf_core::json::{self, TransactionJson};
-use sheaf_sequencer::client::ClientError;
 use sheaf_sequencer::wire::SubmitResult as Outcome;
 use std::sync::Arc;
 
@@ -54,51 +53,66 @@ pub(super) async fn submit(
     let kind: Kind = serde_json::from_slice(&body).map_err(malformed)?;
     if kind.transactions.is_some() {
         let Many { transactions } = serde_json::from_slice(&body).map_err(malformed)?;
-        let results = submit_all(&state, &transactions, wait).await?;
-        return Ok(Json(SubmitResults { results }).into_response());
+        let outcomes = submit_all(&state, &transactions, wait).await?;
+        if let Some(error) = come_again(&outcomes) {
+            return Err(error);
+        }
+        return Ok(Json(SubmitResults { results: outcomes.into_iter().map(answer).collect() }).into_response());
     }
     let transaction = serde_json::from_slice(&body).map_err(malformed)?;
-    match submit_all(&state, &[transaction], wait).await?.pop() {
-        Some(SubmitResult::Taken(submitted)) => Ok(Json(submitted).into_response()),
-        Some(SubmitResult::Refused { error, .. }) => Err(ApiError::new(error.code, error.message)),
+    let outcomes = submit_all(&state, &[transaction], wait).await?;
+    match outcomes.into_iter().next() {
+        Some(Outcome::Rejected { code, message, retry_after_ms, .. }) => Err(ApiError::new(code, message).after(retry_after_ms)),
+        Some(taken) => Ok(Json(answer(taken)).into_response()),
         None => Err(ApiError::internal("the sequencer answered nothing")),
     }
 }
 
+/// If nothing of many was taken and all may be taken later: the refusal of the whole request, which tells when.
+fn come_again(outcomes: &[Outcome]) -> Option<ApiError> {
+    let temporary = |outcome: &Outcome| match outcome {
+        Outcome::Rejected { code, message, retry_after_ms, .. } if is_temporary(code) => {
+            Some((retry_after_ms.unwrap_or(0), code.clone(), message.clone()))
+        }
+        _ => None,
+    };
+    let all = outcomes.iter().map(temporary).collect::<Option<Vec<_>>>()?;
+    let (ms, code, message) = all.into_iter().max_by_key(|(ms, ..)| *ms)?;
+    Some(ApiError::new(code, message).after((ms > 0).then_some(ms)))
+}
+
 /// Hands the transactions to the sequencer, which checks each; the answers are in the request's order.
-async fn submit_all(state: &AppState, transactions: &[TransactionJson], wait: bool) -> Result<Vec<SubmitResult>, ApiError> {
+async fn submit_all(state: &AppState, transactions: &[TransactionJson], wait: bool) -> Result<Vec<Outcome>, ApiError> {
     let limit = state.config.max_transactions;
     if transactions.len() > limit {
         return Err(ApiError::new("too_many_transactions", format!("a request has at most {limit} transactions")));
     }
-    let values = transactions.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>().map_err(ApiError::internal)?;
-    let outcomes = state.sequencer.submit(values, wait).await.map_err(from_sequencer)?;
+    let outcomes = state.sequencers.submit(transactions, wait).await?;
     if outcomes.len() != transactions.len() {
         return Err(ApiError::internal("the sequencer answered another number of transactions"));
     }
-    Ok(outcomes.into_iter().map(answer).collect())
-}
-
-fn from_sequencer(error: ClientError) -> ApiError {
-    match error {
-        ClientError::Refused(body) => ApiError::new(body.code, body.message),
-        unreachable @ ClientError::Unreachable(_) => ApiError::not_ready(unreachable),
-    }
+    Ok(outcomes)
 }
 
 fn answer(outcome: Outcome) -> SubmitResult {
     match outcome {
-        Outcome::Executed { hash, block, batch, position } => SubmitResult::Taken(Submitted {
+        Outcome::Executed { hash, block, batch, position, receipt } => SubmitResult::Taken(Submitted {
             hash,
             status: Status::Executed,
             block: Some(block.0),
             batch: Some(batch.0),
             position: Some(position),
+            receipt,
         }),
-        Outcome::Pending { hash } => {
-            SubmitResult::Taken(Submitted { hash, status: Status::Pending, block: None, batch: None, position: None })
-        }
-        Outcome::Rejected { hash, code, message } => {
+        Outcome::Pending { hash } => SubmitResult::Taken(Submitted {
+            hash,
+            status: Status::Pending,
+            block: None,
+            batch: None,
+            position: None,
+            receipt: None,
+        }),
+        Outcome::Rejected { hash, code, message, .. } => {
             SubmitResult::Refused { hash, status: Status::Rejected, error: ErrorBody { code, message } }
         }
     }
@@ -111,15 +125,15 @@ pub(super) async fn transaction(
     let bytes: [u8; 32] = json::hex_bytes(&hash, "the transaction's hash")?;
     let hash = alloy_primitives::hex::encode_prefixed(bytes);
     let before = queries::transaction(&state.pool, bytes).await?;
-    if let Some(found @ Found::Executed(..)) = before {
+    if let Some(found @ (Found::Executed(..) | Found::Reverting(_))) = before {
         return Ok(Json(shown(hash, found)));
     }
     // What was refused once may have been sent again, so what is pending goes before a refusal.
-    match (state.sequencer.is_pending(&hash).await, before) {
-        (Ok(true), _) => return Ok(Json(Transaction { hash, status: Status::Pending, rejection: None, executed: None })),
+    match (state.sequencers.is_pending(&hash).await, before) {
+        (Ok(true), _) => return Ok(Json(bare(hash, Status::Pending))),
         (Ok(false), _) => {}
         (Err(_), Some(found)) => return Ok(Json(shown(hash, found))),
-        (Err(error), None) => return Err(from_sequencer(error)),
+        (Err(error), None) => return Err(error),
     }
     // It may have been executed or refused since we looked.
     if let Some(found) = queries::transaction(&state.pool, bytes).await? {
@@ -130,7 +144,15 @@ pub(super) async fn transaction(
 
 fn shown(hash: String, found: Found) -> Transaction {
     match found {
-        Found::Executed(status, executed) => Transaction { hash, status, rejection: None, executed: Some(*executed) },
-        Found::Rejected(error) => Transaction { hash, status: Status::Rejected, rejection: Some(error), executed: None },
+        Found::Executed(status, executed) => Transaction { executed: Some(*executed), ..bare(hash, status) },
+        Found::Rejected(error) => Transaction { rejection: Some(error), ..bare(hash, Status::Rejected) },
+        Found::Reverting(place) => Transaction { taken_back: Some(place), ..bare(hash, Status::Reverting) },
+        Found::Reverted(error, place) => {
+            Transaction { rejection: Some(error), taken_back: Some(place), ..bare(hash, Status::Reverted) }
+        }
     }
+}
+
+const fn bare(hash: String, status: Status) -> Transaction {
+    Transaction { hash, status, rejection: None, taken_back: None, executed: None }
 }

@@ -217,7 +217,7 @@ pub(crate) fn api_config(database_url: &str, sequencer_url: &str) -> Config {
     let config = json!({
         "listen": "127.0.0.1:0",
         "database_url": database_url,
-        "sequencer_url": sequencer_url,
+        "sequencer_urls": [sequencer_url],
         "max_body_bytes": MAX_BODY_BYTES,
         "max_transactions": MAX_TRANSACTIONS,
         "database_connections": 4,

@@ -50,7 +50,7 @@ impl World {
         });
         let sequencer = Sequencer::start(serde_json::from_value(sequencer).unwrap(), Environment::system()).await.unwrap();
         let api = json!({
-            "listen": "127.0.0.1:0", "database_url": database.url(), "sequencer_url": format!("http://{}", sequencer.address()),
+            "listen": "127.0.0.1:0", "database_url": database.url(), "sequencer_urls": [format!("http://{}", sequencer.address())],
         });
         let api = sheaf_api::Server::bind(serde_json::from_value(api).unwrap()).await.unwrap();
         let url = api.url().unwrap();
