@@ -85,11 +85,13 @@ impl<const MANTISSA: u32> Decimal<MANTISSA> {
     }
 
     /// The mantissa.
+    #[inline]
     pub const fn mantissa(self) -> u64 {
         self.0 & ((1 << MANTISSA) - 1)
     }
 
     /// The decimal exponent.
+    #[inline]
     pub const fn exponent(self) -> u32 {
         (self.0 >> MANTISSA) as u32
     }
@@ -100,6 +102,7 @@ impl<const MANTISSA: u32> Decimal<MANTISSA> {
     }
 
     /// The value as a field element, exact for every encoding: below 2^139.
+    #[inline]
     pub fn to_field(self) -> F {
         // The mantissa stays as it is and the power carries Montgomery's factor twice, so that one multiplication does.
         F::new_unchecked(BigInt([self.mantissa(), 0, 0, 0])) * POWERS_OF_TEN_TWICE_MONTGOMERY[self.exponent() as usize]

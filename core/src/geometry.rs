@@ -39,11 +39,13 @@ impl Geometry {
     }
 
     /// Bits of an account index: 24 in the protocol.
+    #[inline]
     pub const fn account_bits(self) -> u32 {
         2 * self.depth - 6
     }
 
     /// Accounts that exist at most, used or not.
+    #[inline]
     pub const fn account_capacity(self) -> u32 {
         1 << self.account_bits()
     }
@@ -55,6 +57,7 @@ impl Geometry {
     ///
     /// # Panics
     /// If `account` or `word` is out of range: such an address would alias another account's word.
+    #[inline]
     pub const fn address(self, account: u32, word: u32) -> u32 {
         assert!(account < self.account_capacity(), "account index out of range");
         assert!(word < ACCOUNT_WORDS, "word number out of range");
@@ -76,6 +79,7 @@ impl Geometry {
     }
 
     /// Number of words of the memory.
+    #[inline]
     pub const fn word_count(self) -> u64 {
         1 << (2 * self.depth)
     }

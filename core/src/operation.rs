@@ -62,6 +62,7 @@ impl OpCode {
     }
 
     /// Whether the operation is a signed transaction.
+    #[inline]
     pub const fn is_l2(self) -> bool {
         matches!(self, Self::Transfer | Self::TransferNew | Self::Withdraw)
     }
@@ -145,6 +146,7 @@ fn l2_core(code: OpCode, token: TokenWord, from: AccountId, to: u32, amount: Pac
 
 impl Operation {
     /// The operation's code.
+    #[inline]
     pub const fn code(&self) -> OpCode {
         match self {
             Self::Noop => OpCode::Noop,
@@ -176,6 +178,7 @@ impl Operation {
     }
 
     /// `aux1`: an L1 address, zero where the operation has none.
+    #[inline]
     pub const fn aux1(&self) -> Address {
         match self {
             Self::Noop | Self::Transfer { .. } => Address::ZERO,
@@ -186,6 +189,7 @@ impl Operation {
     }
 
     /// `aux2`: a key hash, zero where the operation has none.
+    #[inline]
     pub fn aux2(&self) -> F {
         match self {
             Self::Deposit { key_hash, .. }

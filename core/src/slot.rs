@@ -130,88 +130,113 @@ pub enum SlotError {
     Signature,
 }
 
-fn word(ctx: &Context, account: AccountId, word: u32) -> u32 {
-    ctx.geometry.address(account.get(), word)
+/// Performs the seven accesses of `operation` on `mem`, in order, and checks nothing.
+///
+/// # Panics
+/// If an account is outside of the geometry.
+#[inline]
+pub fn evaluate(ctx: &Context, operation: &Operation, mem: &mut impl Memory) -> [Port; PORTS] {
+    let word = |account: AccountId, word: u32| ctx.geometry.address(account.get(), word);
+    let balance = |account: AccountId, token: TokenWord| word(account, token.get().into());
+    let idle = word(ctx.fee_account, KEY_HASH_WORD);
+    match *operation {
+        Operation::Noop | Operation::DepositRefund { .. } => std::array::from_fn(|_| keep(mem, idle)),
+        Operation::Deposit { account, token, amount, owner, key_hash } => [
+            keep(mem, idle),
+            keep(mem, idle),
+            keep(mem, idle),
+            set(mem, word(account, KEY_HASH_WORD), key_hash),
+            set(mem, word(account, OWNER_WORD), field_from_address(owner)),
+            add(mem, balance(account, token), F::from(amount)),
+            keep(mem, idle),
+        ],
+        Operation::SetKey { account, caller, key_hash } => {
+            let owns = mem.read(word(account, OWNER_WORD)) == field_from_address(caller);
+            let key_hash_port = word(account, KEY_HASH_WORD);
+            [
+                keep(mem, idle),
+                keep(mem, idle),
+                keep(mem, idle),
+                if owns { set(mem, key_hash_port, key_hash) } else { keep(mem, key_hash_port) },
+                keep(mem, word(account, OWNER_WORD)),
+                keep(mem, idle),
+                keep(mem, idle),
+            ]
+        }
+        Operation::ForcedExit { account, token, amount, .. } => [
+            keep(mem, idle),
+            keep(mem, idle),
+            keep(mem, idle),
+            keep(mem, idle),
+            keep(mem, word(account, OWNER_WORD)),
+            add(mem, balance(account, token), -F::from(amount)),
+            keep(mem, idle),
+        ],
+        Operation::Transfer { from, to, token, amount, fee } => {
+            let (amount, fee) = (amount.to_field(), fee.to_field());
+            [
+                keep(mem, word(from, KEY_HASH_WORD)),
+                add(mem, word(from, NONCE_WORD), F::one()),
+                add(mem, balance(from, token), -(amount + fee)),
+                keep(mem, word(to, KEY_HASH_WORD)),
+                keep(mem, word(to, OWNER_WORD)),
+                add(mem, balance(to, token), amount),
+                add(mem, balance(ctx.fee_account, token), fee),
+            ]
+        }
+        Operation::TransferNew { from, to, token, amount, fee, owner, key_hash } => {
+            let (amount, fee) = (amount.to_field(), fee.to_field());
+            [
+                keep(mem, word(from, KEY_HASH_WORD)),
+                add(mem, word(from, NONCE_WORD), F::one()),
+                add(mem, balance(from, token), -(amount + fee)),
+                set(mem, word(to, KEY_HASH_WORD), key_hash),
+                set(mem, word(to, OWNER_WORD), field_from_address(owner)),
+                add(mem, balance(to, token), amount),
+                add(mem, balance(ctx.fee_account, token), fee),
+            ]
+        }
+        Operation::Withdraw { from, token, amount, fee, .. } => {
+            let (amount, fee) = (amount.to_field(), fee.to_field());
+            [
+                keep(mem, word(from, KEY_HASH_WORD)),
+                add(mem, word(from, NONCE_WORD), F::one()),
+                add(mem, balance(from, token), -(amount + fee)),
+                keep(mem, idle),
+                keep(mem, idle),
+                keep(mem, idle),
+                add(mem, balance(ctx.fee_account, token), fee),
+            ]
+        }
+    }
 }
 
-fn access(mem: &mut impl Memory, address: u32, new: impl FnOnce(F) -> F) -> Port {
+/// Reads a word.
+#[inline]
+fn keep(mem: &mut impl Memory, address: u32) -> Port {
     let old = mem.read(address);
-    let new = new(old);
+    Port { address, old, new: old }
+}
+
+/// Replaces a word.
+#[inline]
+fn set(mem: &mut impl Memory, address: u32, new: F) -> Port {
+    let old = mem.read(address);
     if new != old {
         mem.write(address, new);
     }
     Port { address, old, new }
 }
 
-/// Performs the seven accesses of `operation` on `mem`, in order, and checks nothing.
-///
-/// # Panics
-/// If an account is outside of the geometry.
-pub fn evaluate(ctx: &Context, operation: &Operation, mem: &mut impl Memory) -> [Port; PORTS] {
-    let idle = word(ctx, ctx.fee_account, KEY_HASH_WORD);
-    let is_owner = |mem: &dyn Fn(u32) -> F, account, caller| mem(word(ctx, account, OWNER_WORD)) == field_from_address(caller);
-    // (address, new value as a function of the old one) for each port, idle unless set below.
-    let mut ports: [(u32, Change); PORTS] = [(idle, Change::Keep); PORTS];
-    match *operation {
-        Operation::Noop | Operation::DepositRefund { .. } => {}
-        Operation::Deposit { account, token, amount, owner, key_hash } => {
-            ports[3] = (word(ctx, account, KEY_HASH_WORD), Change::Set(key_hash));
-            ports[4] = (word(ctx, account, OWNER_WORD), Change::Set(field_from_address(owner)));
-            ports[5] = (word(ctx, account, token.get().into()), Change::Add(F::from(amount)));
-        }
-        Operation::SetKey { account, caller, key_hash } => {
-            let owns = is_owner(&|a| mem.read(a), account, caller);
-            ports[3] = (word(ctx, account, KEY_HASH_WORD), if owns { Change::Set(key_hash) } else { Change::Keep });
-            ports[4] = (word(ctx, account, OWNER_WORD), Change::Keep);
-        }
-        Operation::ForcedExit { account, token, amount, .. } => {
-            ports[4] = (word(ctx, account, OWNER_WORD), Change::Keep);
-            ports[5] = (word(ctx, account, token.get().into()), Change::Add(-F::from(amount)));
-        }
-        Operation::Transfer { from, to, token, amount, fee } => {
-            let amount = amount.to_field();
-            send(ctx, &mut ports, from, token, amount, fee.to_field());
-            ports[3] = (word(ctx, to, KEY_HASH_WORD), Change::Keep);
-            ports[4] = (word(ctx, to, OWNER_WORD), Change::Keep);
-            ports[5] = (word(ctx, to, token.get().into()), Change::Add(amount));
-        }
-        Operation::TransferNew { from, to, token, amount, fee, owner, key_hash } => {
-            let amount = amount.to_field();
-            send(ctx, &mut ports, from, token, amount, fee.to_field());
-            ports[3] = (word(ctx, to, KEY_HASH_WORD), Change::Set(key_hash));
-            ports[4] = (word(ctx, to, OWNER_WORD), Change::Set(field_from_address(owner)));
-            ports[5] = (word(ctx, to, token.get().into()), Change::Add(amount));
-        }
-        Operation::Withdraw { from, token, amount, fee, .. } => {
-            send(ctx, &mut ports, from, token, amount.to_field(), fee.to_field());
-        }
+/// Adds to a word.
+#[inline]
+fn add(mem: &mut impl Memory, address: u32, difference: F) -> Port {
+    let old = mem.read(address);
+    let new = old + difference;
+    if !difference.is_zero() {
+        mem.write(address, new);
     }
-    ports.map(|(address, change)| access(mem, address, |old| change.apply(old)))
-}
-
-#[derive(Clone, Copy)]
-enum Change {
-    Keep,
-    Set(F),
-    Add(F),
-}
-
-impl Change {
-    fn apply(self, old: F) -> F {
-        match self {
-            Self::Keep => old,
-            Self::Set(new) => new,
-            Self::Add(difference) => old + difference,
-        }
-    }
-}
-
-/// Ports 1, 2, 3 and 7 of a signed operation.
-fn send(ctx: &Context, ports: &mut [(u32, Change); PORTS], from: AccountId, token: TokenWord, amount: F, fee: F) {
-    ports[0] = (word(ctx, from, KEY_HASH_WORD), Change::Keep);
-    ports[1] = (word(ctx, from, NONCE_WORD), Change::Add(F::one()));
-    ports[2] = (word(ctx, from, token.get().into()), Change::Add(-(amount + fee)));
-    ports[6] = (word(ctx, ctx.fee_account, token.get().into()), Change::Add(fee));
+    Port { address, old, new }
 }
 
 /// Says whether the accesses that [`evaluate`] made are allowed: everything but the signature itself.
@@ -223,11 +248,13 @@ pub fn check(ctx: &Context, operation: &Operation, ports: &[Port; PORTS], signed
     check_ports(ctx, operation, ports, signed)
 }
 
+#[inline]
 fn ensure(holds: bool, error: SlotError) -> Result<(), SlotError> {
     if holds { Ok(()) } else { Err(error) }
 }
 
 /// The checks that need no memory. They come first: an operation that fails here has no ports worth making.
+#[inline]
 fn check_form(operation: &Operation, signed: Option<&Signed>) -> Result<(), SlotError> {
     ensure(operation.code().is_l2() == signed.is_some(), SlotError::SignaturePresence)?;
     match token_word(operation) {
@@ -236,6 +263,7 @@ fn check_form(operation: &Operation, signed: Option<&Signed>) -> Result<(), Slot
     }
 }
 
+#[inline]
 fn check_ports(ctx: &Context, operation: &Operation, ports: &[Port; PORTS], signed: Option<&Signed>) -> Result<(), SlotError> {
     if let Some(signed) = signed {
         ensure(signed.expires >= ctx.timestamp, SlotError::Expired)?;
@@ -279,6 +307,7 @@ fn check_ports(ctx: &Context, operation: &Operation, ports: &[Port; PORTS], sign
 }
 
 /// The token word of an operation that moves a balance.
+#[inline]
 pub const fn token_word(operation: &Operation) -> Option<TokenWord> {
     match *operation {
         Operation::Noop | Operation::SetKey { .. } | Operation::DepositRefund { .. } => None,
@@ -294,6 +323,7 @@ pub const fn token_word(operation: &Operation) -> Option<TokenWord> {
 ///
 /// # Errors
 /// The first [`SlotError`] that applies, as [`check`] finds it. The signature is taken as verified.
+#[inline]
 pub fn apply(
     ctx: &Context,
     operation: &Operation,

@@ -32,6 +32,7 @@ impl AccountId {
     }
 
     /// The bare index.
+    #[inline]
     pub const fn get(self) -> u32 {
         self.0
     }
@@ -71,6 +72,7 @@ impl TokenId {
     }
 
     /// The bare number.
+    #[inline]
     pub const fn get(self) -> u8 {
         self.0
     }
@@ -112,6 +114,7 @@ impl TokenWord {
     }
 
     /// The bare word number.
+    #[inline]
     pub const fn get(self) -> u8 {
         self.0
     }
@@ -143,6 +146,7 @@ pub fn field_from_bytes(bytes: &[u8; 32]) -> Option<F> {
 }
 
 /// The value as a `u128`; `None` at or above 2^128.
+#[inline]
 pub fn u128_from_field(value: F) -> Option<u128> {
     let big = value.into_bigint();
     (big.num_bits() <= 128).then(|| u128::from(big.0[0]) | u128::from(big.0[1]) << 64)

@@ -17,6 +17,8 @@
 
 mod access;
 mod executor;
+#[cfg(test)]
+mod measure;
 mod outcome;
 mod parallel;
 mod plan;

@@ -7,7 +7,7 @@ use crate::executor::Job;
 use crate::schedule::{NONE, Schedule};
 use crate::table::{Table, Tail};
 use crate::words::Words;
-use sheaf_core::geometry::{DENSE_WORDS, Geometry};
+use sheaf_core::geometry::{ARITY, Geometry};
 use sheaf_core::slot::Context;
 use sheaf_core::types::KEY_HASH_WORD;
 use std::ops::Range;
@@ -223,7 +223,7 @@ impl Plan {
         let fee = named.fee.then(|| ctx.fee_account.get());
         for account in [account(named.owner), account(named.receiver), fee].into_iter().flatten() {
             for word in [KEY_HASH_WORD, named.word.into()] {
-                if word == KEY_HASH_WORD || u32::from(named.word) >= DENSE_WORDS {
+                if word == KEY_HASH_WORD || named.word >= ARITY as u8 {
                     self.need(words, words.geometry(), account, word);
                 }
             }

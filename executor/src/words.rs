@@ -92,6 +92,7 @@ impl Words {
     }
 
     /// The word at `address`, 0 where nothing was written.
+    #[inline]
     pub fn get(&self, address: u32) -> F {
         self.word(address).map_or_else(F::zero, Word::get)
     }
@@ -100,14 +101,20 @@ impl Words {
     ///
     /// # Panics
     /// If `address` is outside of the geometry.
+    #[inline]
     pub fn set(&mut self, address: u32, value: F) {
         if let Some(word) = self.word(address) {
             return word.set(value);
         }
         if !value.is_zero() {
-            self.reserve(address);
-            self.word(address).expect("room was just made").set(value);
+            self.set_new(address, value);
         }
+    }
+
+    #[cold]
+    fn set_new(&mut self, address: u32, value: F) {
+        self.reserve(address);
+        self.word(address).expect("room was just made").set(value);
     }
 
     /// Replaces the word at `address` through a shared reference: for executors that order the accesses of their threads
@@ -164,6 +171,7 @@ impl Words {
     }
 
     /// The place of the word at `address`, if there is room for it.
+    #[inline]
     pub(crate) fn word(&self, address: u32) -> Option<&Word> {
         if address < self.dense_end {
             let (chunk, quad, word) = dense_place(address);
