@@ -155,3 +155,9 @@ CREATE TABLE leader (
     heartbeat_at TIMESTAMPTZ NOT NULL,
     address      TEXT NOT NULL
 );
+
+-- Field elements and proofs don't compress; trying would cost more than building them.
+ALTER TABLE batches
+    ALTER ops SET STORAGE EXTERNAL,
+    ALTER witness SET STORAGE EXTERNAL,
+    ALTER proof SET STORAGE EXTERNAL;

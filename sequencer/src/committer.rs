@@ -4,11 +4,14 @@
 //! tried again on a new connection, where [`commit_block`] first looks whether the block exists.
 
 use crate::block::BlockRecord;
+use crate::builder::Progress;
 use crate::environment::Environment;
 use crate::health::Health;
+use crate::signer::{SignedBlock, Signer};
 use crate::store::{StoreError, commit_block, current_epoch, take_writer_lock};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// After this an attempt counts as failed.
@@ -22,22 +25,26 @@ pub(crate) struct Committer {
     pub(crate) connection: Option<PgConnection>,
     pub(crate) shape: u8,
     pub(crate) epoch: i64,
+    pub(crate) signer: Signer,
+    pub(crate) progress: Arc<Progress>,
     pub(crate) environment: Environment,
     pub(crate) health: Health,
 }
 
 impl Committer {
-    /// Returns once the block is durable.
+    /// Signs the block, and returns its receipts once it is durable.
     ///
     /// # Errors
     /// [`StoreError`] if it never can be: a defect, or another sequencer.
-    pub(crate) async fn commit(&mut self, block: &BlockRecord) -> Result<(), StoreError> {
+    pub(crate) async fn commit(&mut self, block: &BlockRecord) -> Result<SignedBlock, StoreError> {
+        let signed = self.signer.sign_block(block);
         let mut pause = PAUSE_MIN;
         loop {
-            let reason = match tokio::time::timeout(ATTEMPT_TIME_MAX, self.attempt(block)).await {
+            let reason = match tokio::time::timeout(ATTEMPT_TIME_MAX, self.attempt(block, &signed)).await {
                 Ok(Ok(())) => {
                     self.health.recover("database");
-                    return Ok(());
+                    self.progress.committed(block);
+                    return Ok(signed);
                 }
                 Ok(Err(error)) if !error.is_transient() => return Err(error),
                 Ok(Err(error)) => error.to_string(),
@@ -51,12 +58,12 @@ impl Committer {
         }
     }
 
-    async fn attempt(&mut self, block: &BlockRecord) -> Result<(), StoreError> {
+    async fn attempt(&mut self, block: &BlockRecord, signed: &SignedBlock) -> Result<(), StoreError> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             empty => empty.insert(reconnect(&self.options, self.epoch).await?),
         };
-        commit_block(connection, block, self.shape, self.epoch, &self.environment).await
+        commit_block(connection, block, signed, self.shape, self.epoch, &self.environment).await
     }
 }
 

@@ -145,6 +145,8 @@ pub struct Limits {
     pub unbuilt_batches_max: u64,
     /// Rows kept of refused transactions.
     pub rejections_max: u32,
+    /// Bytes of changes of the state that blocks may leave in the database before they are folded in, about 40 a transfer.
+    pub state_log_bytes_max: u64,
 }
 
 impl Default for Limits {
@@ -157,6 +159,7 @@ impl Default for Limits {
             request_transactions_max: 1_000,
             unbuilt_batches_max: 10_000,
             rejections_max: 10_000,
+            state_log_bytes_max: 8 << 20,
         }
     }
 }

@@ -16,6 +16,8 @@ pub enum Step {
     BlockCut,
     /// Its database transaction has begun.
     BlockBegun,
+    /// Its row and its transactions are written, not the rest.
+    BlockCopied,
     /// Everything is written, the commit is next.
     BlockWritten,
     /// The commit succeeded, nobody was told yet.
@@ -32,6 +34,10 @@ pub enum Step {
     BatchWritten,
     /// That is durable.
     BatchCommitted,
+    /// Some chunks of the state were brought to a later block.
+    ChunksCommitted,
+    /// All were, and the log of changes up to that block is deleted.
+    LogCut,
     /// The database transaction that takes batches back has begun.
     UnwindingBegun,
     /// Everything is taken back, the commit is next.
@@ -44,12 +50,13 @@ pub enum Step {
 
 impl Step {
     /// Every step.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::LockTaken,
         Self::EpochBegun,
         Self::StateLoaded,
         Self::BlockCut,
         Self::BlockBegun,
+        Self::BlockCopied,
         Self::BlockWritten,
         Self::BlockCommitted,
         Self::BlockAcknowledged,
@@ -58,6 +65,8 @@ impl Step {
         Self::BatchBuilt,
         Self::BatchWritten,
         Self::BatchCommitted,
+        Self::ChunksCommitted,
+        Self::LogCut,
         Self::UnwindingBegun,
         Self::UnwindingWritten,
         Self::UnwindingCommitted,

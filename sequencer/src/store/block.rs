@@ -1,14 +1,20 @@
 //! A block in one database transaction.
+//!
+//! It costs five round trips: begin, look, one statement for all that has a row a block or a batch, a binary COPY of the
+//! transactions, commit. L1 entries, new accounts and replays take their own statement, in blocks that have any.
 
-use super::StoreError;
-use crate::block::{AccountRow, BalanceRow, BatchRow, BlockRecord, L1Row, RetiredRow, TransactionRow, UndoRow};
+use super::copy::CopyRows;
+use super::words::{self, StateWord};
+use super::{StoreError, undo};
+use crate::block::{AccountRow, BlockRecord, DroppedRow, L1Row, RetiredRow, TransactionRow};
 use crate::config::Config;
 use crate::environment::{Environment, Step};
+use crate::signer::SignedBlock;
 use alloy_primitives::Address;
 use sheaf_core::operation::Operation;
 use sheaf_core::transaction::{Pair, Target};
 use sheaf_core::types::field_to_bytes;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, Row};
 
 /// Makes a block durable, if this is still the epoch of the latest sequencer. A block that is durable already is left alone.
 ///
@@ -17,33 +23,29 @@ use sqlx::{Connection, PgConnection};
 pub(crate) async fn commit_block(
     connection: &mut PgConnection,
     block: &BlockRecord,
+    signed: &SignedBlock,
     shape: u8,
     epoch: i64,
     environment: &Environment,
 ) -> Result<(), StoreError> {
     let mut tx = connection.begin().await?;
-    if super::current_epoch(&mut tx).await? != epoch {
+    let look = "SELECT epoch, EXISTS (SELECT FROM blocks WHERE number = $1) AS exists FROM chain FOR SHARE";
+    let row = sqlx::query(look).bind(block.number.sql()).fetch_one(&mut *tx).await?;
+    if row.try_get::<i64, _>("epoch")? != epoch {
         return Err(StoreError::Fenced);
     }
-    let exists = "SELECT EXISTS (SELECT FROM blocks WHERE number = $1)";
-    if sqlx::query_scalar(exists).bind(block.number.sql()).fetch_one(&mut *tx).await? {
+    if row.try_get("exists")? {
         // An earlier attempt: nobody else can have written under this epoch.
         return Ok(());
     }
     environment.reached(Step::BlockBegun);
-    let operations = block.transactions.len() + block.l1.len();
-    sqlx::query("INSERT INTO blocks (number, operation_count) VALUES ($1, $2)")
-        .bind(block.number.sql())
-        .bind(operations as i32)
-        .execute(&mut *tx)
-        .await?;
-    write_batches(&mut tx, &block.batches, shape).await?;
-    write_transactions(&mut tx, block.number.sql(), &block.transactions).await?;
+    write_block(&mut tx, block, signed, shape).await?;
+    copy_transactions(&mut tx, block.number.sql(), &block.transactions).await?;
+    environment.reached(Step::BlockCopied);
     write_l1(&mut tx, block.number.sql(), &block.l1).await?;
-    write_accounts(&mut tx, &block.accounts).await?;
-    write_balances(&mut tx, &block.balances).await?;
+    write_accounts(&mut tx, block).await?;
     write_retired(&mut tx, &block.retired).await?;
-    write_undo(&mut tx, &block.undo).await?;
+    settle_replays(&mut tx, block.replayed_to, &block.dropped).await?;
     environment.reached(Step::BlockWritten);
     tx.commit().await?;
     environment.reached(Step::BlockCommitted);
@@ -54,16 +56,39 @@ fn column<R, T>(rows: &[R], value: impl Fn(&R) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
 }
 
-async fn write_batches(tx: &mut PgConnection, rows: &[BatchRow], shape: u8) -> Result<(), StoreError> {
+/// Nonces and balances as the block leaves them, packed.
+pub(super) fn changes(block: &BlockRecord) -> Vec<u8> {
+    // A nonce takes about 8 bytes, a balance about 15.
+    let mut bytes = Vec::with_capacity(16 * (block.accounts.len() + block.balances.len()));
+    block.accounts.iter().for_each(|row| words::pack(&StateWord::from(row), &mut bytes));
+    block.balances.iter().for_each(|row| words::pack(&StateWord::from(row), &mut bytes));
+    bytes
+}
+
+/// The rows of the block itself, of what it changed, and of its batches.
+async fn write_block(tx: &mut PgConnection, block: &BlockRecord, signed: &SignedBlock, shape: u8) -> Result<(), StoreError> {
+    let is_signed = !block.transactions.is_empty();
+    let (undo_batches, undo_words): (Vec<_>, Vec<_>) = undo::pack(&block.undo).into_iter().map(|(b, w)| (b.sql(), w)).unzip();
+    let rows = &block.batches;
     let done = sqlx::query(
-        "INSERT INTO batches (number, status, timestamp, l1_count, op_count, fee_account, shape, sealed_at)
-         SELECT n, CASE WHEN sealed THEN 'sealed' ELSE 'open' END, t, l, o, $6, $7, CASE WHEN sealed THEN now() END
-         FROM unnest($1::bigint[], $2::bool[], $3::bigint[], $4::int[], $5::int[]) AS u (n, sealed, t, l, o)
+        "WITH block AS (INSERT INTO blocks (number, operation_count, receipts_root, signature) VALUES ($1, $2, $3, $4)),
+              changes AS (INSERT INTO state_changes (block, words) SELECT $1, $5::bytea WHERE length($5::bytea) > 0),
+              undo AS (INSERT INTO batch_undo (batch, block, words) SELECT b, $1, w FROM unnest($6::bigint[], $7::bytea[]) AS u (b, w))
+         INSERT INTO batches (number, status, timestamp, l1_count, op_count, fee_account, shape, sealed_at)
+         SELECT n, CASE WHEN sealed THEN 'sealed' ELSE 'open' END, t, l, o, $13, $14, CASE WHEN sealed THEN now() END
+         FROM unnest($8::bigint[], $9::bool[], $10::bigint[], $11::int[], $12::int[]) AS u (n, sealed, t, l, o)
          ON CONFLICT (number) DO UPDATE
          SET status = excluded.status, timestamp = excluded.timestamp, l1_count = excluded.l1_count,
              op_count = excluded.op_count, sealed_at = excluded.sealed_at
          WHERE batches.status = 'open'",
     )
+    .bind(block.number.sql())
+    .bind((block.transactions.len() + block.l1.len()) as i32)
+    .bind(is_signed.then(|| signed.root().to_vec()))
+    .bind(is_signed.then(|| signed.signature().to_vec()))
+    .bind(changes(block))
+    .bind(undo_batches)
+    .bind(undo_words)
     .bind(column(rows, |r| r.number.sql()))
     .bind(column(rows, |r| r.sealed))
     .bind(column(rows, |r| i64::from(r.timestamp)))
@@ -91,47 +116,48 @@ const fn target(target: &Target) -> (Address, Option<&Pair>) {
     }
 }
 
-fn posted(operation: &Operation) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    operation.encode(&mut bytes);
-    bytes
+const COPY_TRANSACTIONS: &str = "COPY transactions (hash, batch, position, block, code, posted, sender, nonce, expires, token,
+    amount, fee, receiver, target_owner, target_key, public_key, signature) FROM STDIN (FORMAT binary)";
+/// Columns of [`COPY_TRANSACTIONS`], and the bytes that a transfer takes in them.
+const TRANSACTION_COLUMNS: u16 = 17;
+const TRANSACTION_BYTES: usize = 360;
+
+fn transaction_rows(block: i64, rows: &[TransactionRow]) -> Vec<u8> {
+    let mut copy = CopyRows::new(TRANSACTION_COLUMNS, rows.len(), TRANSACTION_BYTES);
+    let mut posted = Vec::new();
+    for row in rows {
+        let payload = &row.transaction.payload;
+        let (owner, pair) = target(&payload.target);
+        posted.clear();
+        row.operation.encode(&mut posted);
+        let out = copy.row();
+        out.bytea(&row.hash).i64(row.batch.sql()).i32(row.position.cast_signed()).i64(block);
+        out.i16(row.operation.code() as i16).bytea(&posted);
+        out.i32(payload.from.get().cast_signed()).i64(payload.nonce.cast_signed()).i64(payload.expires.into());
+        out.i16(payload.token.get().into());
+        out.numeric(payload.amount.value().expect("a balance paid it"));
+        out.numeric(payload.fee.value().expect("a balance paid it"));
+        match receiver(&row.operation) {
+            Some(account) => out.i32(account),
+            None => out.null(),
+        };
+        out.bytea(owner.as_slice());
+        match pair {
+            Some(pair) => out.bytea(&field_to_bytes(pair.key_hash)),
+            None => out.null(),
+        };
+        out.bytea(&row.transaction.public_key.to_bytes()).bytea(&row.transaction.signature.to_bytes());
+    }
+    copy.finish()
 }
 
-async fn write_transactions(tx: &mut PgConnection, block: i64, rows: &[TransactionRow]) -> Result<(), StoreError> {
+async fn copy_transactions(tx: &mut PgConnection, block: i64, rows: &[TransactionRow]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
-    let payload = |r: &TransactionRow| r.transaction.payload;
-    sqlx::query(
-        "INSERT INTO transactions (hash, batch, position, block, code, posted, sender, nonce, expires, token, amount, fee,
-                                   receiver, target_owner, target_key, public_key, signature)
-         SELECT hash, batch, position, $1, code, posted, sender, nonce, expires, token, amount::numeric, fee::numeric,
-                receiver, target_owner, target_key, public_key, signature
-         FROM unnest($2::bytea[], $3::bigint[], $4::int[], $5::smallint[], $6::bytea[], $7::int[], $8::bigint[], $9::bigint[],
-                     $10::smallint[], $11::text[], $12::text[], $13::int[], $14::bytea[], $15::bytea[], $16::bytea[], $17::bytea[])
-              AS u (hash, batch, position, code, posted, sender, nonce, expires, token, amount, fee, receiver, target_owner,
-                    target_key, public_key, signature)",
-    )
-    .bind(block)
-    .bind(column(rows, |r| r.hash.to_vec()))
-    .bind(column(rows, |r| r.batch.sql()))
-    .bind(column(rows, |r| r.position.cast_signed()))
-    .bind(column(rows, |r| r.operation.code() as i16))
-    .bind(column(rows, |r| posted(&r.operation)))
-    .bind(column(rows, |r| payload(r).from.get().cast_signed()))
-    .bind(column(rows, |r| payload(r).nonce.cast_signed()))
-    .bind(column(rows, |r| i64::from(payload(r).expires)))
-    .bind(column(rows, |r| i16::from(payload(r).token.get())))
-    .bind(column(rows, |r| payload(r).amount.value().expect("a balance paid it").to_string()))
-    .bind(column(rows, |r| payload(r).fee.value().expect("a balance paid it").to_string()))
-    .bind(column(rows, |r| receiver(&r.operation)))
-    .bind(column(rows, |r| target(&payload(r).target).0.to_vec()))
-    .bind(column(rows, |r| target(&payload(r).target).1.map(|p| field_to_bytes(p.key_hash).to_vec())))
-    .bind(column(rows, |r| r.transaction.public_key.to_bytes().to_vec()))
-    .bind(column(rows, |r| r.transaction.signature.to_bytes().to_vec()))
-    .execute(tx)
-    .await?;
-    Ok(())
+    let mut copy = tx.copy_in_raw(COPY_TRANSACTIONS).await?;
+    copy.send(transaction_rows(block, rows)).await?;
+    expect_rows(copy.finish().await?, rows.len(), "transactions copied")
 }
 
 /// The account that an L1 operation is about, if it has one.
@@ -142,6 +168,12 @@ const fn l1_account(operation: &Operation) -> Option<i32> {
         }
         _ => None,
     }
+}
+
+fn posted(operation: &Operation) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    operation.encode(&mut bytes);
+    bytes
 }
 
 async fn write_l1(tx: &mut PgConnection, block: i64, rows: &[L1Row]) -> Result<(), StoreError> {
@@ -168,30 +200,20 @@ async fn write_l1(tx: &mut PgConnection, block: i64, rows: &[L1Row]) -> Result<(
     expect_rows(done.rows_affected(), rows.len(), "confirmed entries of the L1 queue")
 }
 
-async fn write_accounts(tx: &mut PgConnection, rows: &[AccountRow]) -> Result<(), StoreError> {
+/// Writes who has the accounts that the block created, and those that got another key.
+async fn write_accounts(tx: &mut PgConnection, block: &BlockRecord) -> Result<(), StoreError> {
+    let renamed = |id| block.l1.iter().any(|row| matches!(row.operation, Operation::SetKey { account, .. } if account == id));
+    let rows: Vec<&AccountRow> = block.accounts.iter().filter(|r| !r.existed || renamed(r.id)).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
     sqlx::query(
-        "INSERT INTO accounts (id, key_hash, owner, nonce)
-         SELECT * FROM unnest($1::int[], $2::bytea[], $3::bytea[], $4::bigint[])
-         ON CONFLICT (id) DO UPDATE SET key_hash = excluded.key_hash, owner = excluded.owner, nonce = excluded.nonce",
+        "INSERT INTO accounts (id, key_hash, owner) SELECT * FROM unnest($1::int[], $2::bytea[], $3::bytea[])
+         ON CONFLICT (id) DO UPDATE SET key_hash = excluded.key_hash, owner = excluded.owner",
     )
-    .bind(column(rows, |r| r.id.get().cast_signed()))
-    .bind(column(rows, |r| field_to_bytes(r.key_hash).to_vec()))
-    .bind(column(rows, |r| r.owner.to_vec()))
-    .bind(column(rows, |r| r.nonce.cast_signed()))
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-async fn write_balances(tx: &mut PgConnection, rows: &[BalanceRow]) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO balances (account, token, amount)
-         SELECT a, t, v::numeric FROM unnest($1::int[], $2::smallint[], $3::text[]) AS u (a, t, v)
-         ON CONFLICT (account, token) DO UPDATE SET amount = excluded.amount",
-    )
-    .bind(column(rows, |r| r.account.get().cast_signed()))
-    .bind(column(rows, |r| i16::from(r.token.get())))
-    .bind(column(rows, |r| r.amount.to_string()))
+    .bind(column(&rows, |r| r.id.get().cast_signed()))
+    .bind(column(&rows, |r| field_to_bytes(r.key_hash).to_vec()))
+    .bind(column(&rows, |r| r.owner.to_vec()))
     .execute(tx)
     .await?;
     Ok(())
@@ -201,21 +223,40 @@ async fn write_retired(tx: &mut PgConnection, rows: &[RetiredRow]) -> Result<(),
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query("INSERT INTO retired_pairs (owner, key_hash) SELECT * FROM unnest($1::bytea[], $2::bytea[])")
+    let query = "INSERT INTO retired_pairs (owner, key_hash, batch) SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[])";
+    sqlx::query(query)
         .bind(column(rows, |r| r.pair.owner.to_vec()))
         .bind(column(rows, |r| field_to_bytes(r.pair.key_hash).to_vec()))
+        .bind(column(rows, |r| r.batch.sql()))
         .execute(tx)
         .await?;
     Ok(())
 }
 
-async fn write_undo(tx: &mut PgConnection, rows: &[UndoRow]) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO batch_undo (batch, address, old) SELECT * FROM unnest($1::bigint[], $2::int[], $3::bytea[])")
-        .bind(column(rows, |r| r.batch.sql()))
-        .bind(column(rows, |r| r.address.cast_signed()))
-        .bind(column(rows, |r| field_to_bytes(r.old).to_vec()))
-        .execute(tx)
+/// Deletes the replays whose fate the block settles, and keeps what became of those that no longer hold.
+async fn settle_replays(tx: &mut PgConnection, up_to: Option<u64>, dropped: &[DroppedRow]) -> Result<(), StoreError> {
+    let Some(up_to) = up_to else {
+        return expect_rows(dropped.len() as u64, 0, "dropped transactions without a replay");
+    };
+    if !dropped.is_empty() {
+        let done = sqlx::query(
+            "INSERT INTO dropped_transactions (hash, code, message, unwinding, batch, position, block, posted)
+             SELECT r.hash, u.code, u.message, r.unwinding, r.batch, r.position, r.block, r.posted
+             FROM unnest($1::bigint[], $2::bytea[], $3::text[], $4::text[]) AS u (seq, hash, code, message)
+             JOIN replays r ON r.seq = u.seq AND r.hash = u.hash
+             ON CONFLICT (hash) DO UPDATE
+             SET code = excluded.code, message = excluded.message, at = excluded.at, unwinding = excluded.unwinding,
+                 batch = excluded.batch, position = excluded.position, block = excluded.block",
+        )
+        .bind(column(dropped, |r| r.seq.cast_signed()))
+        .bind(column(dropped, |r| r.hash.to_vec()))
+        .bind(column(dropped, |r| r.code.to_owned()))
+        .bind(column(dropped, |r| r.message.clone()))
+        .execute(&mut *tx)
         .await?;
+        expect_rows(done.rows_affected(), dropped.len(), "dropped transactions among the replays")?;
+    }
+    sqlx::query("DELETE FROM replays WHERE seq <= $1").bind(up_to.cast_signed()).execute(tx).await?;
     Ok(())
 }
 

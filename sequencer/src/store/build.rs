@@ -69,14 +69,14 @@ fn leaving(operations: &[Operation]) -> Vec<(i32, Withdrawal)> {
     all
 }
 
-/// Stores a built batch, what leaves with it and its proving job, all or nothing.
+/// Stores built batches, what leaves with them and their proving jobs, all or nothing; what was needed to take settled
+/// batches back is forgotten.
 ///
 /// # Errors
-/// [`StoreError`]. After a transient one, whether it is stored is unknown: call again.
+/// [`StoreError`]. After a transient one, whether they are stored is unknown: call again with the same.
 pub(crate) async fn store_built(
     pool: &PgPool,
-    number: BatchNumber,
-    built: &BatchWitness,
+    built: &[(BatchNumber, BatchWitness)],
     epoch: i64,
     environment: &Environment,
 ) -> Result<(), StoreError> {
@@ -85,51 +85,77 @@ pub(crate) async fn store_built(
     if super::current_epoch(&mut tx).await? != epoch {
         return Err(StoreError::Fenced);
     }
-    let stored: Option<Vec<u8>> =
-        sqlx::query_scalar("SELECT commitment FROM batches WHERE number = $1").bind(number.sql()).fetch_one(&mut *tx).await?;
-    let commitment = field_to_bytes(built.c);
-    if let Some(stored) = stored {
+    if are_stored(&mut tx, built).await? {
         // An earlier attempt, whose commit was in doubt.
-        let same = stored == commitment;
-        return if same { Ok(()) } else { Err(StoreError::Damaged(format!("batch {number} was built differently before"))) };
+        return Ok(());
     }
+    let numbers: Vec<i64> = built.iter().map(|(number, _)| number.sql()).collect();
     let done = sqlx::query(
-        "UPDATE batches SET old_root = $2, new_root = $3, ops = $4, commitment = $5, witness = $6
-         WHERE number = $1 AND status = 'sealed'",
+        "UPDATE batches b SET old_root = u.o, new_root = u.n, ops = u.p, commitment = u.c, witness = u.w
+         FROM unnest($1::bigint[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[]) AS u (number, o, n, p, c, w)
+         WHERE b.number = u.number AND b.status = 'sealed'",
     )
-    .bind(number.sql())
-    .bind(&field_to_bytes(built.public.old_root)[..])
-    .bind(&field_to_bytes(built.public.new_root)[..])
-    .bind(posted(&built.public.operations))
-    .bind(&commitment[..])
-    .bind(built.to_bytes())
+    .bind(&numbers)
+    .bind(column(built, |w| field_to_bytes(w.public.old_root).to_vec()))
+    .bind(column(built, |w| field_to_bytes(w.public.new_root).to_vec()))
+    .bind(column(built, |w| posted(&w.public.operations)))
+    .bind(column(built, |w| field_to_bytes(w.c).to_vec()))
+    .bind(column(built, BatchWitness::to_bytes))
     .execute(&mut *tx)
     .await?;
-    if done.rows_affected() != 1 {
-        return Err(StoreError::Damaged(format!("batch {number} is not sealed")));
+    if done.rows_affected() != built.len() as u64 {
+        return Err(StoreError::Damaged(format!("one of the batches {numbers:?} is not sealed")));
     }
-    write_withdrawals(&mut tx, number, &leaving(&built.public.operations)).await?;
-    sqlx::query("INSERT INTO proof_jobs (batch) VALUES ($1)").bind(number.sql()).execute(&mut *tx).await?;
-    sqlx::query("DELETE FROM batch_undo WHERE batch <= $1").bind(number.sql()).execute(&mut *tx).await?;
-    sqlx::query("SELECT pg_notify('proof_jobs', $1)").bind(number.to_string()).execute(&mut *tx).await?;
+    write_withdrawals(&mut tx, built).await?;
+    let jobs = "WITH jobs AS (INSERT INTO proof_jobs (batch) SELECT unnest($1::bigint[]) RETURNING batch),
+                     old AS (DELETE FROM batch_undo
+                             WHERE batch <= (SELECT max(number) FROM batches WHERE status = 'settled'))
+                SELECT count(pg_notify('proof_jobs', batch::text)) FROM jobs";
+    sqlx::query(jobs).bind(&numbers).execute(&mut *tx).await?;
     environment.reached(Step::BatchWritten);
     tx.commit().await?;
     environment.reached(Step::BatchCommitted);
     Ok(())
 }
 
-async fn write_withdrawals(tx: &mut PgConnection, batch: BatchNumber, leaving: &[(i32, Withdrawal)]) -> Result<(), StoreError> {
+fn column<T>(built: &[(BatchNumber, BatchWitness)], value: impl Fn(&BatchWitness) -> T) -> Vec<T> {
+    built.iter().map(|(_, witness)| value(witness)).collect()
+}
+
+/// Whether an earlier attempt has stored these batches: all or none.
+async fn are_stored(tx: &mut PgConnection, built: &[(BatchNumber, BatchWitness)]) -> Result<bool, StoreError> {
+    let numbers: Vec<i64> = built.iter().map(|(number, _)| number.sql()).collect();
+    let query = "SELECT commitment FROM batches WHERE number = ANY($1) AND commitment IS NOT NULL ORDER BY number";
+    let stored: Vec<Vec<u8>> = sqlx::query_scalar(query).bind(&numbers).fetch_all(tx).await?;
+    if stored.is_empty() {
+        return Ok(false);
+    }
+    if stored == column(built, |w| field_to_bytes(w.c).to_vec()) {
+        return Ok(true);
+    }
+    Err(StoreError::Damaged(format!("one of the batches {numbers:?} was built differently before")))
+}
+
+async fn write_withdrawals(tx: &mut PgConnection, built: &[(BatchNumber, BatchWitness)]) -> Result<(), StoreError> {
+    let of_batch = |(number, witness): &(BatchNumber, BatchWitness)| {
+        let (number, leaving) = (number.sql(), leaving(&witness.public.operations));
+        (0i32..).zip(leaving).map(move |(index, (position, withdrawal))| (number, index, position, withdrawal))
+    };
+    let rows: Vec<_> = built.iter().flat_map(of_batch).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
     sqlx::query(
         "INSERT INTO withdrawals (batch, index, position, recipient, token, amount)
-         SELECT $1, i, p, r, t, v::numeric
-         FROM unnest($2::int[], $3::int[], $4::bytea[], $5::smallint[], $6::text[]) AS u (i, p, r, t, v)",
+         SELECT b, i, p, r, t, v::numeric
+         FROM unnest($1::bigint[], $2::int[], $3::int[], $4::bytea[], $5::smallint[], $6::text[]) AS u (b, i, p, r, t, v)",
     )
-    .bind(batch.sql())
-    .bind((0..leaving.len() as i32).collect::<Vec<_>>())
-    .bind(leaving.iter().map(|(position, _)| *position).collect::<Vec<_>>())
-    .bind(leaving.iter().map(|(_, w)| w.recipient.to_vec()).collect::<Vec<_>>())
-    .bind(leaving.iter().map(|(_, w)| i16::from(w.token.get())).collect::<Vec<_>>())
-    .bind(leaving.iter().map(|(_, w)| w.amount.to_string()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.0).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.1).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.2).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.3.recipient.to_vec()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| i16::from(row.3.token.get())).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.3.amount.to_string()).collect::<Vec<_>>())
     .execute(tx)
     .await?;
     Ok(())

@@ -1,15 +1,24 @@
 //! The database: all that the sequencer reads and writes, and what the prover needs of it.
 
+mod balances;
 mod block;
 mod build;
 mod chain;
+mod checkpoint;
+mod copy;
 mod decode;
 mod follow;
 mod l1;
 mod leader;
 mod load;
 mod rejections;
+mod unwind;
+mod replays;
+mod state;
+mod undo;
+mod words;
 
+pub use balances::{Balances, Holdings};
 pub(crate) use block::commit_block;
 pub use build::load_witness;
 pub(crate) use build::{BuildInput, next_unbuilt, store_built};
@@ -19,9 +28,13 @@ pub(crate) use l1::{confirmed_entries, listed_tokens};
 #[cfg(test)]
 pub(crate) use leader::{Beat, Holder};
 pub(crate) use leader::{Sighting, beat, depose, release_writer_lock, resign, seize_epoch, sight_leader, try_writer_lock};
-pub use load::load_words;
-pub(crate) use load::{last_built, load_base_words, load_resume};
+pub(crate) use load::load_rest;
 pub(crate) use rejections::write_rejections;
+pub(crate) use unwind::{requested_unwinding, unwind};
+pub use state::load_words;
+pub(crate) use state::{Loaded, load_state, snapshot};
+pub(crate) use undo::{last_built, words_after};
+pub(crate) use checkpoint::{LogSize, checkpoint, log_size};
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use std::time::Duration;

@@ -1,0 +1,190 @@
+//! Builds sealed batches in order, off the execution path: roots, posted bytes, commitment and witness.
+//!
+//! The builder has the tree after the last built batch. A restarted one makes it anew from the current words, with what
+//! unbuilt batches have changed put back. The same batch gives the same commitment. Batches come from memory after their
+//! block is durable; those that are not there (a restart, or too many) are read from the database.
+
+mod base;
+mod checkpointer;
+mod handover;
+
+pub(crate) use base::{Base, BaseWords};
+
+use crate::block::BlockRecord;
+use crate::config::Config;
+use crate::environment::{Environment, Step};
+use crate::health::Health;
+use crate::store::{self, BuildInput, StoreError};
+use crate::types::BatchNumber;
+use checkpointer::Checkpointer;
+use handover::Handover;
+use rayon::prelude::*;
+use sheaf_core::F;
+use sheaf_core::geometry::Geometry;
+use sheaf_core::shape::Shape;
+use sheaf_core::trace::{BatchHeader, BatchWitness, BuildError, Draft, draft};
+use sheaf_core::tree::Tree;
+use sqlx::PgPool;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// How long to wait before looking again without being told.
+const POLL: Duration = Duration::from_secs(1);
+/// How long to wait after the database failed.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Batches that are built and stored together at most.
+const BATCHES_MAX: usize = 32;
+
+/// How far the builder is, what is handed to it, and the bell that wakes it.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    built: AtomicU64,
+    sealed: Notify,
+    handover: Mutex<Handover>,
+}
+
+impl Progress {
+    /// The last batch that is built.
+    pub(crate) fn built(&self) -> BatchNumber {
+        BatchNumber(self.built.load(Ordering::Acquire))
+    }
+
+    /// A block is durable, and with it the batches that it sealed.
+    pub(crate) fn committed(&self, block: &BlockRecord) {
+        if self.handover().take_in(block) {
+            self.sealed.notify_one();
+        }
+    }
+
+    fn handover(&self) -> MutexGuard<'_, Handover> {
+        self.handover.lock().expect("nothing panics while it holds the batches")
+    }
+}
+
+/// Builds batches.
+pub(crate) struct Builder {
+    pool: PgPool,
+    tree: Tree,
+    shape: Shape,
+    domain: F,
+    epoch: i64,
+    environment: Environment,
+    health: Health,
+    progress: Arc<Progress>,
+    log_bytes_max: u64,
+}
+
+impl Builder {
+    /// A builder that goes on after `base`.
+    pub(crate) fn new(
+        pool: PgPool,
+        config: &Config,
+        epoch: i64,
+        environment: Environment,
+        health: Health,
+        progress: Arc<Progress>,
+        base: Base,
+    ) -> Self {
+        progress.built.store(base.built.0, Ordering::Release);
+        let domain = sheaf_core::l1::domain(config.chain_id, config.contract);
+        let log_bytes_max = config.limits.state_log_bytes_max;
+        Self { pool, tree: base.tree, shape: config.shape, domain, epoch, environment, health, progress, log_bytes_max }
+    }
+
+    /// Builds what is sealed, and keeps the log of changes short, for ever.
+    ///
+    /// # Errors
+    /// If a batch can't be built: a defect, or another sequencer.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let checkpointer = Checkpointer {
+            pool: self.pool.clone(),
+            epoch: self.epoch,
+            bytes_max: self.log_bytes_max,
+            environment: self.environment.clone(),
+            health: self.health.clone(),
+        };
+        tokio::try_join!(self.build_all(), checkpointer.run()).map(|((), ())| ())
+    }
+
+    async fn build_all(mut self) -> anyhow::Result<()> {
+        loop {
+            match self.next().await {
+                Ok(inputs) if inputs.is_empty() => {
+                    let _ = tokio::time::timeout(POLL, self.progress.sealed.notified()).await;
+                }
+                Ok(inputs) => self.build(inputs).await?,
+                Err(error) if error.is_transient() => self.pause(&error).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The batches after the last built one that are sealed, some of them.
+    async fn next(&self) -> Result<Vec<BuildInput>, StoreError> {
+        let mut inputs = Vec::new();
+        let mut last = self.progress.built();
+        while inputs.len() < BATCHES_MAX {
+            let handed = self.progress.handover().take_out(last.next());
+            let input = match handed {
+                Some(input) => input,
+                // What is there can be built before the database is asked for more.
+                None if !inputs.is_empty() => break,
+                None => match store::next_unbuilt(&self.pool, last).await? {
+                    Some(input) => input,
+                    None => break,
+                },
+            };
+            last = input.number;
+            inputs.push(input);
+        }
+        Ok(inputs)
+    }
+
+    async fn build(&mut self, inputs: Vec<BuildInput>) -> anyhow::Result<()> {
+        self.environment.reached(Step::BatchRead);
+        let (mut tree, shape, domain) = (std::mem::replace(&mut self.tree, Tree::new(Geometry::PROTOCOL)), self.shape, self.domain);
+        let building = tokio::task::spawn_blocking(move || {
+            let built = build(&mut tree, shape, domain, &inputs);
+            (tree, built)
+        });
+        let (tree, built) = building.await?;
+        self.tree = tree;
+        let built = built.map_err(|(number, error)| anyhow::anyhow!("batch {number} can't be built: {error}"))?;
+        self.environment.reached(Step::BatchBuilt);
+        while let Err(error) = store::store_built(&self.pool, &built, self.epoch, &self.environment).await {
+            if !error.is_transient() {
+                return Err(anyhow::Error::from(error).context("built batches can't be stored"));
+            }
+            self.pause(&error).await;
+        }
+        self.health.recover("builder");
+        for (number, witness) in &built {
+            self.progress.built.store(number.0, Ordering::Release);
+            tracing::info!(batch = %number, operations = witness.public.operations.len(), "batch built");
+        }
+        Ok(())
+    }
+
+    async fn pause(&self, error: &StoreError) {
+        tracing::warn!(%error, "the builder can't reach the database");
+        self.health.complain("builder", error);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Moves the tree over batches one after the other, and computes their commitments side by side.
+fn build(
+    tree: &mut Tree,
+    shape: Shape,
+    domain: F,
+    inputs: &[BuildInput],
+) -> Result<Vec<(BatchNumber, BatchWitness)>, (BatchNumber, BuildError)> {
+    let mut drafts: Vec<(BatchNumber, Draft)> = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        let header = BatchHeader { domain, timestamp: input.timestamp, fee_account: Config::FEE_ACCOUNT };
+        drafts.push((input.number, draft(tree, shape, header, &input.slots).map_err(|error| (input.number, error))?));
+    }
+    Ok(drafts.into_par_iter().map(|(number, draft)| (number, draft.commit())).collect())
+}
