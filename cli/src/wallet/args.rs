@@ -106,6 +106,12 @@ pub enum Command {
         #[arg(long)]
         follow: bool,
     },
+    /// The operator's signed promises.
+    Receipt {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: ReceiptCommand,
+    },
     /// Replace an account's L2 key, through L1; afterwards use the new --key-number.
     SetKey {
         /// The account.
@@ -130,6 +136,18 @@ pub enum Command {
         #[arg(long)]
         no_wait: bool,
     },
+}
+
+/// What can be done with receipts.
+#[derive(Subcommand, Clone, Debug)]
+pub enum ReceiptCommand {
+    /// Verify what the operator promised of a transaction; what was kept is verified without asking anybody.
+    Verify {
+        /// The transaction's hash.
+        hash: String,
+    },
+    /// Accept whoever signs receipts now as the operator.
+    Trust,
 }
 
 /// What a transfer and a withdrawal are paid with.

@@ -1,6 +1,7 @@
 //! What can go wrong in the wallet, each with a stable code.
 
 use sheaf_api::client::ClientError;
+use sheaf_core::receipt::ReceiptError;
 
 /// Why a command of the wallet did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +59,20 @@ pub enum WalletError {
     /// Nothing by this hash is known.
     #[error("nothing is known by the hash {0}, neither a transaction nor one on L1")]
     UnknownHash(String),
+    /// The operator's receipt proves nothing.
+    #[error("transaction {hash} is said to be executed, but its receipt proves nothing: {error}; look again before paying again")]
+    Receipt {
+        /// The transaction.
+        hash: String,
+        /// What is wrong.
+        error: ReceiptError,
+    },
+    /// There is no receipt.
+    #[error("there is no receipt of transaction {0}")]
+    NoReceipt(String),
+    /// The files beside the keystore can't be used.
+    #[error("{0}")]
+    Book(String),
     /// Waiting took too long.
     #[error("{0}")]
     Timeout(String),
@@ -83,6 +98,9 @@ impl WalletError {
             Self::L1(_) => "l1",
             Self::Reverted(_) => "l1_reverted",
             Self::UnknownHash(_) => "unknown_transaction",
+            Self::Receipt { error, .. } => error.code(),
+            Self::NoReceipt(_) => "no_receipt",
+            Self::Book(_) => "receipts_file",
             Self::Timeout(_) => "timeout",
         }
     }

@@ -18,6 +18,7 @@ pub mod keystore;
 pub mod l1;
 pub mod ops;
 mod output;
+pub mod receipts;
 
 pub use args::WalletArgs;
 pub use error::WalletError;

@@ -5,6 +5,7 @@ use super::address;
 use super::amounts::fee_at_least;
 use super::identity::Identity;
 use super::l1::L1;
+use super::receipts::Operator;
 use alloy::primitives::{Address, B256};
 use sheaf_api::client::{Client, ClientError};
 use sheaf_api::model::{Account, Info, L1Operation, MinimumFee, Status, Submitted, Token, Transaction};
@@ -12,7 +13,7 @@ use sheaf_core::F;
 use sheaf_core::amount::{PackedAmount, PackedFee};
 use sheaf_core::json::{TransactionJson, field, field_to_hex};
 use sheaf_core::transaction::{Payload, Target};
-use sheaf_core::types::{AccountId, TokenId};
+use sheaf_core::types::{AccountId, TokenId, field_to_bytes};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long a signed transaction stays valid, in seconds.
@@ -29,6 +30,8 @@ pub struct Wallet {
     pub api: Client,
     /// What the API said of itself when the wallet was opened.
     pub info: Info,
+    /// Whose signature receipts must have.
+    pub operator: Operator,
     domain: F,
 }
 
@@ -55,7 +58,8 @@ impl Wallet {
     pub async fn open(identity: Identity, api: Client) -> Result<Self, WalletError> {
         let info = api.info().await?;
         let domain = field(&info.domain, "domain").map_err(|error| WalletError::Address(error.to_string()))?;
-        Ok(Self { identity, api, info, domain })
+        let operator = Operator::of(&info)?;
+        Ok(Self { identity, api, info, operator, domain })
     }
 
     /// Connects the wallet's L1 key to the contract, through a node.
@@ -99,13 +103,30 @@ impl Wallet {
         Ok(self.api.accounts(Some(self.identity.pair().owner), None).await?)
     }
 
-    /// Signs a payment and submits it; returns when its block is durable.
+    /// Signs a payment and submits it; returns when its block is durable, which the operator's receipt proves.
     ///
     /// # Errors
     /// [`WalletError`].
     pub async fn pay(&self, payment: Payment) -> Result<Submitted, WalletError> {
         let transaction = self.sign(payment).await?;
-        Ok(self.api.submit(&transaction).await?)
+        let submitted = self.api.submit(&transaction).await?;
+        self.verify(&transaction, submitted)
+    }
+
+    /// Makes sure that what is said to be executed is what was sent, and is promised where it is said to be.
+    fn verify(&self, sent: &TransactionJson, submitted: Submitted) -> Result<Submitted, WalletError> {
+        if submitted.status < Status::Executed {
+            return Ok(submitted);
+        }
+        let sent = sent.to_transaction(self.domain).map_err(|error| WalletError::Address(error.to_string()))?;
+        let hash = B256::new(field_to_bytes(sent.payload.message(self.domain)));
+        let receipt = submitted.receipt.as_ref().ok_or_else(|| WalletError::NoReceipt(hash.to_string()))?;
+        self.operator.check(hash, receipt)?;
+        let said = (submitted.hash == hash.to_string(), submitted.block, submitted.batch, submitted.position);
+        if said != (true, Some(receipt.block), Some(receipt.batch), Some(receipt.position)) {
+            return Err(WalletError::NoReceipt(format!("{hash} for the place that the API names")));
+        }
+        Ok(submitted)
     }
 
     /// Signs a payment with the account's next nonce.

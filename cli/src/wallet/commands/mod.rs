@@ -4,11 +4,13 @@ mod balance;
 mod from_l1;
 mod keys;
 mod payments;
+mod receipts;
 mod status;
 
 use super::args::{Command, Options, WalletArgs};
 use super::identity::Identity;
 use super::ops::Wallet;
+use super::receipts::Book;
 use super::{WalletError, keystore};
 use sheaf_api::client::Client;
 use std::time::Duration;
@@ -29,6 +31,7 @@ pub(super) async fn dispatch(args: WalletArgs) -> Result<(), WalletError> {
         Command::Withdraw { amount, to, payment } => payments::withdraw(&options, &amount, to.as_deref(), &payment).await,
         Command::Claim { token, to } => balance::claim(&options, token.as_deref(), to.as_deref()).await,
         Command::Balance => balance::balance(&options).await,
+        Command::Receipt { command } => receipts::dispatch(&options, &command).await,
         Command::Status { hash, follow } => status::status(&options, &hash, follow).await,
     }
 }
@@ -46,6 +49,13 @@ impl Options {
 
     /// Decrypts the keys and asks the API what it is.
     async fn wallet(&self) -> Result<Wallet, WalletError> {
-        Wallet::open(self.identity()?, Client::new(&self.api)).await
+        let wallet = Wallet::open(self.identity()?, Client::new(&self.api)).await?;
+        self.meet_operator(&wallet.info)?;
+        Ok(wallet)
+    }
+
+    /// The files beside the keystore.
+    fn book(&self) -> Book {
+        Book::beside(&self.keystore)
     }
 }

@@ -23,6 +23,7 @@ async fn pay(options: &Options, wallet: &Wallet, amount: &str, target: Target, a
     let amount = amounts::parse(amount, token.decimals)?;
     let fee = args.fee.as_deref().map(|fee| amounts::parse(fee, token.decimals)).transpose()?;
     let submitted = wallet.pay(Payment { from: args.from, token: token.id, amount, fee, target }).await?;
+    options.keep_receipt(wallet.operator, &submitted)?;
     let batch = submitted.batch.map_or_else(String::new, |batch| format!(" in batch {batch}"));
     let verb = if matches!(target, Target::L1(_)) { "withdrawal" } else { "transfer" };
     let lines = [
