@@ -51,8 +51,9 @@ impl History {
     async fn receipt(&self, hash: &TransactionHash, block: BlockNumber, signature: &[u8]) -> Result<Receipt, StoreError> {
         let damaged = |what: &str| StoreError::Damaged(format!("block {block}: {what}"));
         let signature = signature.try_into().map_err(|_| damaged("the signature has another length"))?;
-        // The order of execution.
-        let query = "SELECT hash, batch, position FROM transactions WHERE block = $1 ORDER BY batch, position";
+        // In the order of execution; what was taken back since has a place in the tree nevertheless.
+        let query = "SELECT hash, batch, position FROM transactions WHERE block = $1
+                     UNION ALL SELECT hash, batch, position FROM unwound_leaves WHERE block = $1 ORDER BY batch, position";
         let rows = sqlx::query(query).bind(block.sql()).fetch_all(&self.pool).await?;
         let mut leaves = Vec::with_capacity(rows.len());
         for (index, row) in (0..).zip(&rows) {
