@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Nobody is told to come back sooner.
-const PAUSE_MIN: Duration = Duration::from_millis(100);
+pub(super) const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// Nor later.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// How much of the past counts: this part of it is forgotten with each block.
