@@ -40,6 +40,7 @@ mod state;
 pub mod store;
 mod types;
 mod unwind;
+mod warm;
 mod watcher;
 pub mod wire;
 

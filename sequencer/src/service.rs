@@ -3,7 +3,8 @@
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::front::Front;
-use crate::stages::Leading;
+use crate::signer::Signer;
+use crate::stages::{End, Leading, Term};
 use crate::standby::{Candidate, Ground, Standby, Watched};
 use crate::store::{self, Identity, StoreError};
 use anyhow::Context;
@@ -41,6 +42,7 @@ impl Sequencer {
     /// sequencer already.
     pub async fn start(config: Config, environment: Environment) -> anyhow::Result<Self> {
         config.check()?;
+        let signer = Signer::load(&config.receipt_key_file, config.chain_id, config.contract)?;
         let (front, server) = Front::open_socket(config.listen).await?;
         let server = Server(server);
         let options = store::connect_options(&config.database_url)?;
@@ -51,7 +53,7 @@ impl Sequencer {
         }
         store::migrate(&pool).await?;
         store::check_identity(&mut writer, &Identity::of(&config)).await?;
-        let ground = Arc::new(Ground { config, environment, options, pool, front });
+        let ground = Arc::new(Ground { config, environment, options, pool, signer, front });
         let role = if ground.config.stand_by {
             drop(writer);
             let mut standby = Standby::new(ground.clone());
@@ -61,7 +63,7 @@ impl Sequencer {
             }
         } else {
             store::take_writer_lock(&mut writer).await?;
-            lead(&ground, Candidate { writer }).await?
+            lead(&ground, Candidate { writer, warm: None }).await?
         };
         Ok(Self { ground, server, role })
     }
@@ -87,7 +89,10 @@ impl Sequencer {
         loop {
             let turn = async {
                 match role {
-                    Role::Leading(leading) => leading.run(&mut shutdown).await.map(|()| None),
+                    Role::Leading(leading) => match leading.run(&mut shutdown).await? {
+                        End::Stopped => Ok(None),
+                        End::Unwinding(term) => lead_again(&ground, term).await.map(Some),
+                    },
                     Role::Standing(standby) => tokio::select! {
                         () = &mut shutdown => Ok(None),
                         next = take_turn(&ground, standby) => next.map(Some),
@@ -113,12 +118,30 @@ async fn lead(ground: &Arc<Ground>, candidate: Candidate) -> anyhow::Result<Role
     Ok(Role::Leading(Box::new(Leading::begin(ground.clone(), candidate).await?)))
 }
 
-/// Stands by until it can lead, and leads. If the database goes away meanwhile, it stands by again.
+/// Stands by until it can lead, and leads.
 async fn take_turn(ground: &Arc<Ground>, mut standby: Standby) -> anyhow::Result<Role> {
     let Watched::Candidate(candidate) = standby.run(false).await? else { return Ok(Role::Standing(standby)) };
-    match lead(ground, candidate).await {
+    or_stand_by(ground, lead(ground, candidate).await)
+}
+
+/// Leads from the beginning, where requests to take work back are carried out. The last term goes on until the new one has
+/// begun, so that nobody else takes over between.
+async fn lead_again(ground: &Arc<Ground>, last: Term) -> anyhow::Result<Role> {
+    let again = async {
+        let mut writer = ground.options.connect().await?;
+        store::take_writer_lock(&mut writer).await?;
+        lead(ground, Candidate { writer, warm: None }).await
+    };
+    let role = again.await;
+    drop(last);
+    or_stand_by(ground, role)
+}
+
+/// If the database went away while a term should begin, nothing is lost: then this sequencer stands by.
+fn or_stand_by(ground: &Arc<Ground>, role: anyhow::Result<Role>) -> anyhow::Result<Role> {
+    match role {
         Err(error) if error.downcast_ref::<StoreError>().is_some_and(StoreError::is_transient) => {
-            tracing::warn!(%error, "taking over failed: this sequencer stands by again");
+            tracing::warn!(%error, "a term could not begin: this sequencer stands by");
             Ok(Role::Standing(Standby::new(ground.clone())))
         }
         role => role,

@@ -11,10 +11,11 @@ use crate::intake::Gate;
 use crate::journal::Journal;
 use crate::leader::{Heartbeat, beat_interval};
 use crate::rpc::{Shared, router};
-use crate::signer::Signer;
 use crate::standby::{Candidate, Ground};
 use crate::store::{self, Identity, StoreError};
-use crate::watcher::{ENTRIES_MAX, Watcher};
+use crate::unwind;
+use crate::warm::Warm;
+use crate::watcher::{ENTRIES_MAX, Ended, Watcher};
 use sqlx::{ConnectOptions, PgConnection};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +25,8 @@ use tokio::task::{JoinHandle, JoinSet};
 /// The answers to a last block are on their way out: let whoever waited for it have them.
 const LAST_ANSWERS: Duration = Duration::from_millis(50);
 
-/// A leadership: its epoch, and the task that shows that it lives.
-struct Term {
+/// A leader's term: its epoch, and the task that shows that it lives.
+pub(crate) struct Term {
     epoch: i64,
     heartbeat: JoinHandle<Result<(), StoreError>>,
 }
@@ -42,15 +43,23 @@ pub(crate) struct Leading {
     term: Term,
     stop: watch::Sender<bool>,
     driver: JoinHandle<anyhow::Result<()>>,
-    /// The stages that only end by failing.
-    parts: JoinSet<anyhow::Result<()>>,
+    /// The stages that only end by failing, but for one that sees that work is to be taken back.
+    parts: JoinSet<anyhow::Result<Ended>>,
+}
+
+/// How a leader ends that has not failed.
+pub(crate) enum End {
+    /// It was told to.
+    Stopped,
+    /// Executed work is to be taken back, which is done at a start. Everything is durable; the term goes on.
+    Unwinding(Term),
 }
 
 /// Why a leader's stages end.
 enum Cause {
     Told,
     Driver(anyhow::Result<()>),
-    Part(anyhow::Result<()>),
+    Part(anyhow::Result<Ended>),
     Fenced(StoreError),
 }
 
@@ -60,6 +69,7 @@ impl Term {
         let mut helper = ground.options.connect().await?;
         let epoch = store::seize_epoch(writer, &mut helper, &Identity::of(&ground.config)).await?;
         ground.environment.reached(Step::EpochBegun);
+        ground.front.close("taking over", None);
         let address = ground.config.advertise.clone().unwrap_or_else(|| format!("http://{}", ground.front.address()));
         let interval = beat_interval(ground.config.takeover_after());
         let heartbeat = Heartbeat { options: ground.options.clone(), epoch, address, interval, health: health.clone() };
@@ -83,17 +93,25 @@ impl Leading {
     /// # Errors
     /// [`StoreError`], and what the stages need and do not get.
     pub(crate) async fn begin(ground: Arc<Ground>, candidate: Candidate) -> anyhow::Result<Self> {
-        let Candidate { mut writer } = candidate;
+        let Candidate { mut writer, warm } = candidate;
         let (config, environment, pool) = (ground.config.clone(), ground.environment.clone(), ground.pool.clone());
-        let signer = Signer::load(&config.receipt_key_file, config.chain_id, config.contract)?;
         let health = Health::default();
-        ground.front.close("taking over", None);
         let term = Term::begin(&ground, &mut writer, &health).await?;
-        let resume = store::load_resume(&mut writer, Engine::rules(&config), config.operator()).await?;
+        unwind::perform_requested(&mut writer, term.epoch, &config, &environment).await?;
+        // From here on nobody else changes anything.
+        let tell = |what: &str| ground.front.close(format!("taking over: {what}"), None);
+        let warm = match warm {
+            Some(warm) => warm.catch_up(&pool, &config, &tell).await?,
+            None => Warm::load(&pool, &config, &tell).await?,
+        };
+        let (loaded, base) = warm.into_parts();
+        let mut tx = store::snapshot(&mut writer).await?;
+        let resume = store::load_rest(&mut tx, Engine::rules(&config), loaded).await?;
+        tx.commit().await?;
+        environment.reached(Step::StateLoaded);
         let progress = Arc::new(Progress::default());
         let builder =
-            Builder::start(pool.clone(), &config, term.epoch, environment.clone(), health.clone(), progress.clone()).await?;
-        environment.reached(Step::StateLoaded);
+            Builder::new(pool.clone(), &config, term.epoch, environment.clone(), health.clone(), progress.clone(), base);
 
         let (news_sender, news) = mpsc::channel(ENTRIES_MAX);
         let (gate, messages) = Gate::open(Engine::rules(&config).domain, config.limits.pending_max)?;
@@ -117,17 +135,25 @@ impl Leading {
             view: viewed,
             history: History::new(pool),
             journal: journal.clone(),
-            receipt_signer: signer.address(),
+            receipt_signer: ground.signer.address(),
         };
-        let (shape, epoch) = (config.shape.id, term.epoch);
-        let (options, connection) = (ground.options.clone(), Some(writer));
-        let committer = Committer { options, connection, shape, epoch, signer, environment: environment.clone(), health };
+        let epoch = term.epoch;
+        let committer = Committer {
+            options: ground.options.clone(),
+            connection: Some(writer),
+            shape: config.shape.id,
+            epoch,
+            signer: ground.signer.clone(),
+            progress: progress.clone(),
+            environment: environment.clone(),
+            health,
+        };
         let driver = Driver::new(config, engine, environment, Ends { messages, news, view, progress, journal });
 
         let (stop, stopped) = watch::channel(false);
         let driver = tokio::spawn(driver.run(committer, stopped));
         let mut parts = JoinSet::new();
-        parts.spawn(builder.run());
+        parts.spawn(async { builder.run().await.map(|()| Ended::Unheard) });
         parts.spawn(async { watcher.run().await.map_err(Into::into) });
         tokio::spawn(journal_task);
         ground.front.open(router(shared));
@@ -135,11 +161,11 @@ impl Leading {
         Ok(Self { ground, term, stop, driver, parts })
     }
 
-    /// Leads until `shutdown`, then makes durable what was executed and resigns.
+    /// Leads until `shutdown`, then makes durable what was executed and resigns; or until work is to be taken back.
     ///
     /// # Errors
     /// What made it impossible to go on, also that another one has taken over. Nothing was acknowledged that is not durable.
-    pub(crate) async fn run(mut self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    pub(crate) async fn run(mut self, shutdown: impl Future<Output = ()>) -> anyhow::Result<End> {
         let cause = tokio::select! {
             () = shutdown => Cause::Told,
             result = &mut self.driver => Cause::Driver(result?),
@@ -156,6 +182,11 @@ impl Leading {
                 result.map_err(lost)?;
                 anyhow::bail!("the driver stopped")
             }
+            Cause::Part(Ok(Ended::UnwindingRequested)) => {
+                self.ground.front.close("executed work is about to be taken back", None);
+                self.drain().await?;
+                Ok(End::Unwinding(self.term))
+            }
             Cause::Part(result) => {
                 self.ground.front.close("stopping", None);
                 self.drain().await?;
@@ -166,7 +197,7 @@ impl Leading {
                 self.ground.front.close("stopping", None);
                 self.drain().await?;
                 self.term.resign(&self.ground).await;
-                Ok(())
+                Ok(End::Stopped)
             }
         }
     }

@@ -4,7 +4,9 @@ use crate::config::Config;
 use crate::environment::{Environment, Step};
 use crate::front::Front;
 use crate::leader::{Verdict, Vigil, beat_interval};
+use crate::signer::Signer;
 use crate::store::{self, Sighting, StoreError};
+use crate::warm::{Followed, Warm};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection, PgPool};
 use std::sync::Arc;
@@ -22,12 +24,14 @@ pub(crate) struct Ground {
     pub(crate) environment: Environment,
     pub(crate) options: PgConnectOptions,
     pub(crate) pool: PgPool,
+    pub(crate) signer: Signer,
     pub(crate) front: Front,
 }
 
-/// Who may lead next: the connection that holds the writer's lock.
+/// Who may lead next: the connection that holds the writer's lock, and the state as far as it was followed.
 pub(crate) struct Candidate {
     pub(crate) writer: PgConnection,
+    pub(crate) warm: Option<Warm>,
 }
 
 /// What came of standing by for a while.
@@ -44,13 +48,14 @@ pub(crate) struct Standby {
     vigil: Vigil,
     /// The connection that looks, and that later holds the lock.
     connection: Option<PgConnection>,
+    warm: Option<Warm>,
     last: Option<Sighting>,
 }
 
 impl Standby {
     pub(crate) fn new(ground: Arc<Ground>) -> Self {
         let vigil = Vigil::new(ground.config.takeover_after());
-        Self { ground, vigil, connection: None, last: None }
+        Self { ground, vigil, connection: None, warm: None, last: None }
     }
 
     /// Follows the leader until it can be replaced or, if `once`, until it is seen to live.
@@ -60,7 +65,7 @@ impl Standby {
     pub(crate) async fn run(&mut self, once: bool) -> Result<Watched, StoreError> {
         loop {
             match self.step().await {
-                Ok(Some(writer)) => return Ok(Watched::Candidate(Candidate { writer })),
+                Ok(Some(writer)) => return Ok(Watched::Candidate(Candidate { writer, warm: self.warm.take() })),
                 Ok(None) if once && self.vigil.sees_life() => return Ok(Watched::Alive),
                 Ok(None) => {}
                 Err(error) if error.is_transient() => {
@@ -83,7 +88,10 @@ impl Standby {
         let verdict = self.vigil.look(sighting.clone(), Instant::now());
         self.tell(&sighting);
         let tries_until = match (verdict, &sighting.holder) {
-            (Verdict::Wait, _) => return Ok(None),
+            (Verdict::Wait, _) => {
+                self.follow().await?;
+                return Ok(None);
+            }
             (Verdict::Depose, Some(holder)) => {
                 tracing::warn!(?sighting, "the leader shows no life: its connection is ended");
                 store::depose(self.connection.as_mut().expect("it has looked"), holder).await?;
@@ -112,11 +120,28 @@ impl Standby {
         Ok(self.connection.take())
     }
 
+    /// Keeps the state warm.
+    async fn follow(&mut self) -> Result<(), StoreError> {
+        let ground = &self.ground;
+        let Some(warm) = &mut self.warm else {
+            let leader = leader(self.last.as_ref());
+            let tell = |what: &str| ground.front.close(format!("standing by: {what}"), leader.clone());
+            self.warm = Some(Warm::load(&ground.pool, &ground.config, &tell).await?);
+            return Ok(());
+        };
+        if warm.follow(&ground.pool, &ground.config).await? == Followed::Stale {
+            tracing::info!("executed work was taken back: the state is read again");
+            self.warm = None;
+        }
+        Ok(())
+    }
+
     fn tell(&mut self, sighting: &Sighting) {
         if self.last.as_ref().map(|s| &s.holder) != Some(&sighting.holder) {
             tracing::info!(leader = leader(Some(sighting)), held = sighting.holder.is_some(), "standing by");
         }
-        self.ground.front.close("standing by", leader(Some(sighting)));
+        let reason = self.warm.as_ref().map_or_else(|| "standing by".to_owned(), |warm| format!("standing by: {warm}"));
+        self.ground.front.close(reason, leader(Some(sighting)));
         self.last = Some(sighting.clone());
     }
 }

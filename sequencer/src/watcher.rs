@@ -26,6 +26,26 @@ pub(crate) enum L1News {
     Tokens(BTreeSet<TokenId>),
 }
 
+/// What a look has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// Everything that there is.
+    All,
+    /// As much as is read at once.
+    Full,
+    /// That executed work is to be taken back.
+    Unwinding,
+}
+
+/// Why a watcher ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Nobody listens any more.
+    Unheard,
+    /// Executed work is to be taken back: a leader does that when it starts.
+    UnwindingRequested,
+}
+
 /// Reads what settlement has written.
 pub(crate) struct Watcher {
     pub(crate) pool: PgPool,
@@ -38,17 +58,18 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
-    /// Reports news until nobody listens any more.
+    /// Reports news until nobody listens any more, or work is to be taken back.
     ///
     /// # Errors
     /// [`StoreError`] if an entry can't be right.
-    pub(crate) async fn run(mut self) -> Result<(), StoreError> {
+    pub(crate) async fn run(mut self) -> Result<Ended, StoreError> {
         let mut listener: Option<PgListener> = None;
         while !self.news.is_closed() {
             match self.look(&mut listener).await {
-                Ok(more) => {
+                Ok(Found::Unwinding) => return Ok(Ended::UnwindingRequested),
+                Ok(found) => {
                     self.health.recover("watcher");
-                    if !more {
+                    if found == Found::All {
                         let bell = listener.as_mut().expect("look has opened it");
                         // What the bell says does not matter, nor that it broke: the next look tells.
                         let _ = tokio::time::timeout(POLL, bell.recv()).await;
@@ -62,16 +83,19 @@ impl Watcher {
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(Ended::Unheard)
     }
 
-    /// Reports what is new, and says whether there may be more.
-    async fn look(&mut self, listener: &mut Option<PgListener>) -> Result<bool, StoreError> {
+    /// Reports what is new, and says whether that is all.
+    async fn look(&mut self, listener: &mut Option<PgListener>) -> Result<Found, StoreError> {
         if listener.is_none() {
             // Listening begins before looking, so that nothing falls between.
             let mut fresh = PgListener::connect_with(&self.pool).await?;
-            fresh.listen("l1_operations").await?;
+            fresh.listen_all(["l1_operations", "unwindings"]).await?;
             *listener = Some(fresh);
+        }
+        if store::requested_unwinding(&self.pool).await?.is_some() {
+            return Ok(Found::Unwinding);
         }
         let tokens = store::listed_tokens(&mut *self.pool.acquire().await?).await?;
         if tokens != self.tokens {
@@ -87,6 +111,6 @@ impl Watcher {
             self.next = entry.index + 1;
             let _ = self.news.send(L1News::Entry(entry)).await;
         }
-        Ok(count == ENTRIES_MAX)
+        Ok(if count == ENTRIES_MAX { Found::Full } else { Found::All })
     }
 }
