@@ -134,9 +134,16 @@ impl OpenBatch {
         BatchRow { number, timestamp, sealed, l1_count, op_count: self.op_count() }
     }
 
-    /// Seals it: its row, and the empty batch after it.
-    pub(crate) fn seal(&self, now: u32) -> (BatchRow, Self) {
-        (self.row(true), Self::new(self.rules, self.number.next(), self.next_timestamp(now)))
+    /// Seals it, and becomes the empty batch after it; the sealed batch's row.
+    pub(crate) fn seal(&mut self, now: u32) -> BatchRow {
+        let row = self.row(true);
+        self.timestamp = self.next_timestamp(now);
+        self.number = self.number.next();
+        self.l1_count = 0;
+        self.rows.clear();
+        self.filling_since = None;
+        self.undo_known.clear();
+        row
     }
 }
 

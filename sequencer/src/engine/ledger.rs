@@ -51,8 +51,7 @@ impl Ledger {
     /// If the batch is empty: the circuit and the contract take no such batch.
     pub(super) fn seal(&mut self, now: u32) {
         assert!(self.open.op_count() > 0, "an empty batch is not sealed");
-        let (row, next) = self.open.seal(now);
-        self.open = next;
+        let row = self.open.seal(now);
         self.draft.batch(row);
         self.draft.batch(self.open.row(false));
     }

@@ -24,6 +24,7 @@ impl Person {
     }
 }
 
+#[derive(Clone)]
 pub(super) struct Model {
     people: BTreeMap<u32, Person>,
     retired: BTreeSet<(Address, F)>,
@@ -42,8 +43,12 @@ impl Model {
         self.people.get(&index.get()).cloned().unwrap_or_default()
     }
 
+    fn is_empty(&self, index: u32) -> bool {
+        self.people.get(&index).is_none_or(|p| p.key_hash.is_zero())
+    }
+
     /// The index of a pair, and whether it is a new one.
-    fn find(&self, pair: &Pair) -> Result<(u32, bool), &'static str> {
+    pub(super) fn find(&self, pair: &Pair) -> Result<(u32, bool), &'static str> {
         let has = |p: &Person| p.owner == pair.owner && p.key_hash == pair.key_hash;
         if let Some((index, _)) = self.people.iter().find(|(_, p)| has(p)) {
             return Ok((*index, false));
@@ -51,9 +56,17 @@ impl Model {
         if self.retired.contains(&(pair.owner, pair.key_hash)) {
             return Err("receiver_retired");
         }
-        let empty = |index: &u32| self.people.get(index).is_none_or(|p| p.key_hash.is_zero());
-        let first = if *pair == self.operator && empty(&1) { 1 } else { 2 };
-        (first..self.capacity).find(empty).map(|index| (index, true)).ok_or("no_free_account")
+        let first = if *pair == self.operator && self.is_empty(1) { 1 } else { 2 };
+        (first..self.capacity).find(|index| self.is_empty(*index)).map(|index| (index, true)).ok_or("no_free_account")
+    }
+
+    /// Creates at `at` instead, if that is allowed.
+    fn put_at(&self, (index, new): (u32, bool), pair: &Pair, at: Option<AccountId>) -> (u32, bool) {
+        let Some(at) = at.map(AccountId::get).filter(|_| new) else { return (index, new) };
+        let first = if *pair == self.operator { 1 } else { 2 };
+        assert!((first..self.capacity).contains(&at), "index {at} for {pair:?}");
+        assert!(self.is_empty(at), "index {at} is empty");
+        (at, true)
     }
 
     fn credit(&mut self, index: u32, pair: Option<&Pair>, token: TokenId, amount: u128) {
@@ -68,13 +81,15 @@ impl Model {
         *self.people.get_mut(&index).unwrap().balances.get_mut(&token.get()).unwrap() -= amount;
     }
 
-    /// Applies an entry of the L1 queue, and says what it did.
+    /// Applies an entry of the L1 queue, and says what it did. An account that it creates gets the index that the entry
+    /// names, if it names one and that is empty, or else the lowest.
     pub(super) fn apply(&mut self, entry: &Operation) -> &'static str {
         match *entry {
-            Operation::Deposit { token, amount, owner, key_hash, .. } => {
+            Operation::Deposit { account, token, amount, owner, key_hash } => {
                 let (token, pair) = (token.token().unwrap(), Pair { owner, key_hash });
                 let inside = self.inside.get(&token.get()).copied().unwrap_or(0);
                 let (Some(sum), Ok((index, new))) = (inside.checked_add(amount), self.find(&pair)) else { return "refunded" };
+                let index = if new && account.get() > 0 && self.is_empty(account.get()) { account.get() } else { index };
                 self.inside.insert(token.get(), sum);
                 self.credit(index, Some(&pair), token, amount);
                 if new { "created" } else { "deposited" }
@@ -99,8 +114,16 @@ impl Model {
         }
     }
 
-    /// Executes a transaction, or says why not.
-    pub(super) fn execute(&mut self, payload: &Payload, signer: F, now: u32) -> Result<&'static str, &'static str> {
+    /// Executes a transaction, or says why not. An account that it creates gets the index `at`, which has to be an empty
+    /// one for everybody, or else the lowest.
+    pub(super) fn execute(
+        &mut self,
+        payload: &Payload,
+        signer: F,
+        now: u32,
+        at: Option<AccountId>,
+        promised: bool,
+    ) -> Result<&'static str, &'static str> {
         let (from, token) = (payload.from.get(), payload.token);
         let sender = self.people.get(&from).filter(|p| !p.key_hash.is_zero()).ok_or("unknown_account")?;
         let refuse = |when: bool, code| if when { Err(code) } else { Ok(()) };
@@ -108,12 +131,12 @@ impl Model {
         refuse(payload.nonce < sender.nonce, "nonce_too_old")?;
         refuse(payload.nonce > sender.nonce, "nonce_gap")?;
         refuse(payload.expires < now, "expired")?;
-        refuse(payload.expires > now + 86_400, "expires_too_far")?;
-        refuse(!super::TOKENS.contains(&token.get()), "unknown_token")?;
+        refuse(!promised && payload.expires > now + 86_400, "expires_too_far")?;
+        refuse(!promised && !super::TOKENS.contains(&token.get()), "unknown_token")?;
         let (amount, fee) = (payload.amount.value().unwrap(), payload.fee.value().unwrap());
         let receiver = match &payload.target {
             Target::L1(_) => None,
-            Target::Account(pair) => Some((self.find(pair)?, *pair)),
+            Target::Account(pair) => Some((self.find(pair).map(|found| self.put_at(found, pair, at))?, *pair)),
         };
         let minimum = match receiver {
             _ if token != TokenId::ETH => 0,
@@ -121,7 +144,7 @@ impl Model {
             Some(((_, true), _)) => 5,
             Some(_) => 2,
         };
-        refuse(fee < minimum, "fee_too_small")?;
+        refuse(!promised && fee < minimum, "fee_too_small")?;
         refuse(sender.balance(token) < amount + fee, "insufficient_balance")?;
         self.people.get_mut(&from).unwrap().nonce += 1;
         if amount + fee > 0 {
@@ -139,15 +162,18 @@ impl Model {
     pub(super) fn compare(&self, state: &State) {
         for index in 0..self.capacity {
             let (found, expected) = (state.account(id(index)), self.account(id(index)));
-            let balances: BTreeMap<_, _> = expected.balances.iter().filter(|(_, v)| **v > 0).map(|(t, v)| (*t, *v)).collect();
-            assert_eq!(found.balances, balances, "balances of {index}");
             let person = (found.key_hash, found.owner, found.nonce);
             assert_eq!(person, (expected.key_hash, expected.owner, expected.nonce), "account {index}");
+            for number in super::TOKENS {
+                let token = TokenId::new(number).unwrap();
+                assert_eq!(state.balance(id(index), token), expected.balance(token), "token {number} of {index}");
+            }
         }
         for (token, inside) in &self.inside {
-            let sum: u128 = (0..self.capacity).map(|i| state.account(id(i)).balances.get(token).copied().unwrap_or(0)).sum();
+            let token = TokenId::new(*token).unwrap();
+            let sum: u128 = (0..self.capacity).map(|i| state.balance(id(i), token)).sum();
             assert_eq!(sum, *inside, "token {token} is conserved");
-            assert_eq!(state.supply(TokenId::new(*token).unwrap()), *inside);
+            assert_eq!(state.supply(token), *inside);
         }
     }
 }
