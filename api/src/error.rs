@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use sheaf_core::json::JsonError;
+use sheaf_sequencer::store::StoreError;
 use std::borrow::Cow;
 
 /// Every code with its HTTP status. `docs/api.md` explains each; a test holds the two together.
@@ -122,6 +123,15 @@ impl IntoResponse for ApiError {
 impl From<JsonError> for ApiError {
     fn from(error: JsonError) -> Self {
         Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Sql(error) => error.into(),
+            other => Self::internal(other),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::Config;
 use crate::error::ApiError;
 use crate::queries::{self, Chain};
 use crate::sequencers::Sequencers;
+use sheaf_sequencer::store::Balances;
 use sheaf_sequencer::wire::Status;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -19,6 +20,7 @@ pub(crate) struct AppState {
     pub(crate) config: Config,
     pub(crate) pool: PgPool,
     pub(crate) sequencers: Sequencers,
+    pub(crate) balances: Balances,
     chain: OnceCell<Chain>,
 }
 
@@ -28,7 +30,7 @@ impl AppState {
         let options = PgConnectOptions::from_str(&config.database_url)?.options([("default_transaction_read_only", "on")]);
         let pool = PgPoolOptions::new().max_connections(config.database_connections).acquire_timeout(ACQUIRE_TIMEOUT);
         let sequencers = Sequencers::new(&config.sequencer_urls)?;
-        Ok(Self { pool: pool.connect_lazy_with(options), sequencers, chain: OnceCell::new(), config })
+        Ok(Self { pool: pool.connect_lazy_with(options), sequencers, balances: Balances::default(), chain: OnceCell::new(), config })
     }
 
     /// What this database belongs to; written once, by the sequencer.

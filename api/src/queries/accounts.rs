@@ -1,8 +1,10 @@
-//! Accounts with their balances, each read in one statement, so that they fit together.
+//! Accounts with what they have. Of the accounts of one answer, nonces and balances fit together.
 
 use super::{to_hex, unsigned};
 use crate::error::ApiError;
 use crate::model::{Account, Balance};
+use sheaf_core::types::{AccountId, TokenId};
+use sheaf_sequencer::store::{Balances, Holdings};
 use sqlx::{FromRow, PgPool};
 
 /// Which accounts.
@@ -20,30 +22,16 @@ struct Row {
     id: i32,
     owner: Vec<u8>,
     key_hash: Vec<u8>,
-    nonce: i64,
-    tokens: Vec<i16>,
-    amounts: Vec<String>,
 }
 
-pub(crate) async fn account(pool: &PgPool, id: i32) -> Result<Option<Account>, ApiError> {
-    let row: Option<Row> = sqlx::query_as(
-        "SELECT id, owner, key_hash, nonce,
-                ARRAY(SELECT token FROM balances WHERE account = id AND amount > 0 ORDER BY token) AS tokens,
-                ARRAY(SELECT amount::text FROM balances WHERE account = id AND amount > 0 ORDER BY token) AS amounts
-         FROM accounts WHERE id = $1",
-    )
-    .bind(id)
-    .fetch_optional(pool)
-    .await?;
-    row.map(Row::into_account).transpose()
+pub(crate) async fn account(pool: &PgPool, balances: &Balances, id: i32) -> Result<Option<Account>, ApiError> {
+    let row = sqlx::query_as("SELECT id, owner, key_hash FROM accounts WHERE id = $1").bind(id).fetch_optional(pool).await?;
+    Ok(with_holdings(pool, balances, row.into_iter().collect()).await?.pop())
 }
 
-pub(crate) async fn accounts(pool: &PgPool, filter: &AccountFilter) -> Result<Vec<Account>, ApiError> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT id, owner, key_hash, nonce,
-                ARRAY(SELECT token FROM balances WHERE account = id AND amount > 0 ORDER BY token) AS tokens,
-                ARRAY(SELECT amount::text FROM balances WHERE account = id AND amount > 0 ORDER BY token) AS amounts
-         FROM accounts
+pub(crate) async fn accounts(pool: &PgPool, balances: &Balances, filter: &AccountFilter) -> Result<Vec<Account>, ApiError> {
+    let rows = sqlx::query_as(
+        "SELECT id, owner, key_hash FROM accounts
          WHERE ($1::bytea IS NULL OR owner = $1) AND ($2::bytea IS NULL OR key_hash = $2) AND id > $3
          ORDER BY id LIMIT $4",
     )
@@ -53,19 +41,29 @@ pub(crate) async fn accounts(pool: &PgPool, filter: &AccountFilter) -> Result<Ve
     .bind(filter.limit)
     .fetch_all(pool)
     .await?;
-    rows.into_iter().map(Row::into_account).collect()
+    with_holdings(pool, balances, rows).await
+}
+
+async fn with_holdings(pool: &PgPool, balances: &Balances, rows: Vec<Row>) -> Result<Vec<Account>, ApiError> {
+    let outside = |row: &Row| ApiError::internal(format_args!("the stored account {} is out of range", row.id));
+    let id = |row: &Row| u32::try_from(row.id).ok().and_then(AccountId::new).ok_or_else(|| outside(row));
+    let ids = rows.iter().map(id).collect::<Result<Vec<_>, _>>()?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let holdings = balances.read(pool, &ids).await?;
+    rows.into_iter().zip(holdings).map(|(row, holdings)| row.into_account(holdings)).collect()
 }
 
 impl Row {
-    fn into_account(self) -> Result<Account, ApiError> {
-        let balances = self.tokens.into_iter().zip(self.amounts);
-        let balances = balances.map(|(token, amount)| Ok(Balance { token: unsigned(token)?, amount }));
+    fn into_account(self, holdings: Holdings) -> Result<Account, ApiError> {
+        let balance = |(token, amount): (TokenId, u128)| Balance { token: token.get(), amount: amount.to_string() };
         Ok(Account {
             id: unsigned(self.id)?,
             owner: to_hex(self.owner),
             key_hash: to_hex(self.key_hash),
-            nonce: unsigned(self.nonce)?,
-            balances: balances.collect::<Result<_, ApiError>>()?,
+            nonce: holdings.nonce,
+            balances: holdings.balances.into_iter().map(balance).collect(),
         })
     }
 }

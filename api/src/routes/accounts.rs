@@ -18,7 +18,7 @@ pub(super) async fn account(State(state): State<Arc<AppState>>, Path(id): Path<S
     let unknown = || ApiError::new("unknown_account", format!("account {number} does not exist"));
     let id = u32::try_from(number).ok().and_then(AccountId::new).ok_or_else(unknown)?;
     let index = i32::try_from(id.get()).expect("an index is below 2^24");
-    queries::account(&state.pool, index).await?.map(Json).ok_or_else(unknown)
+    queries::account(&state.pool, &state.balances, index).await?.map(Json).ok_or_else(unknown)
 }
 
 #[derive(Deserialize)]
@@ -46,7 +46,7 @@ pub(super) async fn accounts(
         after: i32::try_from(query.after.unwrap_or(0)).unwrap_or(i32::MAX),
         limit: limit.into(),
     };
-    let accounts = queries::accounts(&state.pool, &filter).await?;
+    let accounts = queries::accounts(&state.pool, &state.balances, &filter).await?;
     let next = (accounts.len() == limit as usize).then(|| accounts.last().map(|account| account.id)).flatten();
     Ok(Json(Accounts { accounts, next }))
 }

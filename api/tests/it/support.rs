@@ -184,7 +184,7 @@ impl World {
     pub(crate) async fn snapshot(&self) -> String {
         let mut all = String::new();
         for table in
-            ["accounts", "balances", "retired_pairs", "blocks", "batches", "transactions", "l1_operations", "withdrawals"]
+            ["accounts", "state_changes", "retired_pairs", "blocks", "batches", "transactions", "l1_operations", "withdrawals"]
         {
             // The builder works behind the execution: what it fills in is none of a transaction's doing.
             let query = format!(
