@@ -135,7 +135,8 @@ impl Driver {
     /// What the outside may see of an engine that has done nothing yet.
     pub(crate) fn first_view(engine: &Engine, now: u32) -> View {
         let (timestamp, open_batch) = (engine.open().timestamp(now), engine.open().number());
-        View { timestamp, open_batch, pending: 0, retry_after_ms: 0, replaying: engine.replaying() }
+        let retry_after_ms = pace::PAUSE_MIN.as_millis() as u64;
+        View { timestamp, open_batch, pending: 0, retry_after_ms, replaying: engine.replaying() }
     }
 
     /// Runs until `stop` is told or gone, then makes durable what was executed. What waits is forgotten.
