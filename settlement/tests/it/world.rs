@@ -39,7 +39,8 @@ pub(crate) const USER: &str = "7c852118294e51e653712a81e05800f419141751be58f605c
 pub(crate) const FEE: u128 = 1_000;
 /// The root before the first batch.
 pub(crate) const GENESIS: u64 = 7;
-const SLOTS: u16 = 16;
+/// Slots of a batch.
+pub(crate) const SLOTS: u16 = 16;
 
 pub(crate) struct World {
     pub(crate) pool: PgPool,
@@ -48,7 +49,8 @@ pub(crate) struct World {
     pub(crate) deployed: Deployed,
     pub(crate) dir: TempDir,
     pub(crate) database: TestDatabase,
-    simulator: Simulator,
+    pub(crate) simulator: Simulator,
+    genesis: F,
 }
 
 /// How a batch is put into the database.
@@ -70,6 +72,11 @@ impl World {
     }
 
     pub(crate) async fn with(options: &AnvilOptions) -> Self {
+        Self::with_genesis(options, F::from(GENESIS)).await
+    }
+
+    /// With this root before the first batch.
+    pub(crate) async fn with_genesis(options: &AnvilOptions, genesis: F) -> Self {
         let _ = tracing_subscriber::fmt().with_env_filter("sheaf_settlement=debug").with_test_writer().try_init();
         let dir = tempfile::tempdir().expect("a directory");
         let anvil = Anvil::start(dir.path(), options).unwrap_or_else(|error| panic!("{error}"));
@@ -77,13 +84,13 @@ impl World {
         let pool = PgPoolOptions::new().max_connections(8).connect(database.url()).await.expect("connects");
         sqlx::migrate!("../migrations").run(&pool).await.expect("migrates");
         let simulator = Simulator::new(&[SLOTS]);
-        let deployed = deploy(&request(&anvil.url(), &simulator)).await.expect("deploys");
+        let deployed = deploy(&request(&anvil.url(), &simulator, genesis)).await.expect("deploys");
         let l1 = L1 { provider: connect(&anvil.url()).expect("a URL"), chain_id: CHAIN_ID, contract: deployed.contract };
-        Self { pool, l1, anvil, deployed, dir, database, simulator }
+        Self { pool, l1, anvil, deployed, dir, database, simulator, genesis }
     }
 
     pub(crate) fn request(&self) -> Request {
-        request(&self.anvil.url(), &self.simulator)
+        request(&self.anvil.url(), &self.simulator, self.genesis)
     }
 
     pub(crate) fn config(&self, confirmations: u64) -> Config {
@@ -238,7 +245,7 @@ impl World {
     }
 }
 
-fn request(rpc_url: &str, simulator: &Simulator) -> Request {
+fn request(rpc_url: &str, simulator: &Simulator, genesis: F) -> Request {
     let Sheaf::VerifyingKey { alpha, beta, gamma } = simulator.key();
     let shapes = simulator.shapes().into_iter().map(|s| ShapeWords { slots: s.slots, delta: s.delta, ic: s.ic });
     Request {
@@ -246,7 +253,7 @@ fn request(rpc_url: &str, simulator: &Simulator) -> Request {
         chain_id: CHAIN_ID,
         admin: signer(ADMIN),
         operator: signer(OPERATOR).address(),
-        genesis_root: u256_from_field(F::from(GENESIS)),
+        genesis_root: u256_from_field(genesis),
         base_fee_wei: FEE,
         transcript: B256::ZERO,
         key: VerifyingKeyWords { alpha, beta, gamma },
