@@ -41,7 +41,6 @@ pub const CODES: &[(&str, u16)] = &[
     ("fee_too_small", 422),
     ("receiver_retired", 422),
     ("no_free_account", 422),
-    ("duplicate_transaction", 409),
     ("replaced", 409),
     ("replacement_underpriced", 409),
     ("pool_full", 429),

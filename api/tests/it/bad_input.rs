@@ -177,7 +177,8 @@ async fn nothing_behind_it() {
     assert_eq!(world.get("/v1/health").await.0, 503);
     assert_eq!(world.get("/v1/accounts/2").await.0, 200, "what is stored is still served");
 
-    let nowhere = Server::bind(api_config("postgres://nobody@127.0.0.1:1/none", "http://127.0.0.1:1")).await.unwrap();
+    let nowhere =
+        Server::bind(api_config("postgres://nobody@127.0.0.1:1/none", &["http://127.0.0.1:1".to_owned()])).await.unwrap();
     world.url = nowhere.url().unwrap();
     tokio::spawn(nowhere.serve(std::future::pending()));
     let answer = eventually("an answer", || async { Some(world.get("/v1/accounts/2").await) }).await;

@@ -3,6 +3,10 @@
 mod bad_input;
 mod docs;
 mod life;
+mod pressure;
+mod receipts;
 mod refusals;
+mod sequencers;
+mod stub;
 mod support;
 mod wire;

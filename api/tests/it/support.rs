@@ -102,14 +102,19 @@ impl World {
     }
 
     pub(crate) async fn without_funds() -> Self {
+        Self::behind(|sequencer| vec![sequencer]).await
+    }
+
+    /// With an API that is told of these sequencers, given the URL of the one that there is.
+    pub(crate) async fn behind(sequencer_urls: impl FnOnce(String) -> Vec<String>) -> Self {
         let database = TestDatabase::create();
         let sequencer = Sequencer::start(sequencer_config(database.url()), Environment::system()).await.unwrap();
-        let sequencer_url = format!("http://{}", sequencer.address());
+        let sequencer_urls = sequencer_urls(format!("http://{}", sequencer.address()));
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(sequencer.run(async {
             let _ = stopped.await;
         }));
-        let server = Server::bind(api_config(database.url(), &sequencer_url)).await.unwrap();
+        let server = Server::bind(api_config(database.url(), &sequencer_urls)).await.unwrap();
         let url = server.url().unwrap();
         let (stop_api, api_stopped) = oneshot::channel::<()>();
         tokio::spawn(server.serve(async {
@@ -213,11 +218,11 @@ impl World {
     }
 }
 
-pub(crate) fn api_config(database_url: &str, sequencer_url: &str) -> Config {
+pub(crate) fn api_config(database_url: &str, sequencer_urls: &[String]) -> Config {
     let config = json!({
         "listen": "127.0.0.1:0",
         "database_url": database_url,
-        "sequencer_urls": [sequencer_url],
+        "sequencer_urls": sequencer_urls,
         "max_body_bytes": MAX_BODY_BYTES,
         "max_transactions": MAX_TRANSACTIONS,
         "database_connections": 4,
