@@ -58,4 +58,10 @@ pub struct Waiting {
     pub parked: u64,
     /// Age of the oldest, in seconds since it was sealed.
     pub oldest_seconds: Option<u64>,
+    /// L1 can't take what comes after this batch any more; the sequencer was asked to take it back, and has not yet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unwinding_to: Option<u64>,
+    /// Operations that were taken back and wait to be executed again; nothing new is taken before.
+    #[serde(default)]
+    pub reverting: u64,
 }

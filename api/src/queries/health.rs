@@ -15,18 +15,22 @@ pub(crate) async fn l1_health(pool: &PgPool) -> Result<Option<L1Health>, ApiErro
 }
 
 pub(crate) async fn waiting(pool: &PgPool) -> Result<Waiting, ApiError> {
-    let (sealed, proven, parked, oldest): (i64, i64, i64, Option<i64>) = sqlx::query_as(
+    let row: (i64, i64, i64, Option<i64>, Option<i64>, i64) = sqlx::query_as(
         "SELECT count(*) FILTER (WHERE b.status = 'sealed'), count(*) FILTER (WHERE b.status = 'proven'),
                 (SELECT count(*) FROM proof_jobs WHERE status = 'parked'),
-                extract(epoch FROM now() - min(b.sealed_at))::bigint
+                extract(epoch FROM now() - min(b.sealed_at))::bigint,
+                (SELECT min(to_batch) FROM unwindings WHERE done_at IS NULL), (SELECT count(*) FROM replays)
          FROM batches b WHERE b.status IN ('sealed', 'proven')",
     )
     .fetch_one(pool)
     .await?;
+    let (sealed, proven, parked, oldest, unwinding_to, reverting) = row;
     Ok(Waiting {
         sealed: unsigned(sealed)?,
         proven: unsigned(proven)?,
         parked: unsigned(parked)?,
         oldest_seconds: oldest.map(unsigned).transpose()?,
+        unwinding_to: unwinding_to.map(unsigned).transpose()?,
+        reverting: unsigned(reverting)?,
     })
 }
