@@ -112,6 +112,8 @@ impl Builder {
         loop {
             match self.next().await {
                 Ok(inputs) if inputs.is_empty() => {
+                    // Nothing is taken while it complains, so nothing to build may come before it says that it is well.
+                    self.health.recover("builder");
                     let _ = tokio::time::timeout(POLL, self.progress.sealed.notified()).await;
                 }
                 Ok(inputs) => self.build(inputs).await?,

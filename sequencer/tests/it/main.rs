@@ -6,6 +6,8 @@ mod crash;
 mod l1;
 mod pool;
 mod refusals;
+mod standby;
 mod support;
 mod takeover;
 mod throughput;
+mod unwind;

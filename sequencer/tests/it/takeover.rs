@@ -17,12 +17,40 @@ async fn start_error(world: &World) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_sequencer_is_refused() {
-    let mut world = World::new().await;
+    let mut world = World::with(|config| config.stand_by = false).await;
     assert!(start_error(&world).await.contains("another sequencer runs"));
     world.fund(&User::new(1), TokenId::ETH, 1).await;
     world.stop().await;
     world.start().await;
     world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_stands_by_takes_over_at_once_from_a_leader_that_stops() {
+    let mut world = World::with(|config| config.takeover_after_ms = 60_000).await;
+    let (alice, bob) = (User::new(1), User::new(2));
+    world.fund(&alice, TokenId::ETH, 1_000).await;
+    let standby = Running::start(world.config.clone(), world.environment()).await.unwrap();
+    world.execute(transfer(2, 0, &bob, 3, 50), &alice).await;
+    let refused = standby.client.submit(vec![json(&sign(transfer(2, 1, &bob, 3, 10), &alice))], true).await.unwrap_err();
+    assert_eq!((refused.code(), refused.to_string().contains("leads")), ("not_ready", true), "{refused}");
+    let health = standby.client.health().await.unwrap();
+    assert!(!health.ready && health.reason.as_ref().unwrap().contains("standing by"), "{health:?}");
+    world.stop().await;
+    world.running = Some(standby);
+    is_ready(&world).await;
+    world.execute(transfer(2, 1, &bob, 3, 10), &alice).await;
+    assert_eq!(world.balance(3, TokenId::ETH).await, 6);
+    world.stop().await;
+}
+
+async fn is_ready(world: &World) {
+    crate::support::eventually("it is ready", || async {
+        let health = world.client().health().await.unwrap();
+        println!("{health:?}");
+        health.ready.then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,7 +64,7 @@ async fn a_sequencer_that_was_passed_by_commits_nothing_more() {
     let result = world.client().submit(vec![json(&sign(transfer(2, 0, &alice, 1, 10), &alice))], true).await;
     assert!(!matches!(result.as_deref(), Ok([SubmitResult::Executed { .. }])), "{result:?}");
     let failure = world.running.take().unwrap().failure().await;
-    assert!(failure.to_string().contains("another sequencer runs"), "{failure}");
+    assert!(format!("{failure:#}").contains("another sequencer runs"), "{failure:#}");
     assert!(world.snapshot().await == before);
 }
 
@@ -82,6 +110,8 @@ const DOWN: u8 = 3;
 
 /// The commit does not reach the server, and from then on it is gone.
 const CUT_AND_DOWN: u8 = 4;
+/// Nothing arrives any more, in neither direction.
+const STALLED: u8 = 5;
 
 /// A wire to the database that breaks when it is told to.
 struct Wire {
@@ -114,6 +144,9 @@ impl Wire {
 async fn carry(mut client: TcpStream, mut server: TcpStream, mode: Arc<AtomicU8>, cuts: Arc<AtomicUsize>) {
     let (mut up, mut down) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     loop {
+        while mode.load(Ordering::SeqCst) == STALLED {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         tokio::select! {
             read = client.read(&mut up) => {
                 let Ok(count @ 1..) = read else { return };
@@ -213,5 +246,31 @@ async fn while_the_database_is_away_nothing_is_acknowledged() {
     crate::support::eventually("it is ready again", || async { world.client().health().await.unwrap().ready.then_some(()) })
         .await;
     world.execute(transfer(2, 1, &bob, 3, 10), &alice).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_was_away_is_no_reason_to_take_over() {
+    let (mut world, wire) = wired().await;
+    let (alice, bob) = (User::new(1), User::new(2));
+    world.fund(&alice, TokenId::ETH, 100_000).await;
+    world.config.takeover_after_ms = 1_500;
+    world.restart().await;
+    let standby = Running::start(world.config.clone(), world.environment()).await.unwrap();
+    let epoch = world.count("SELECT epoch FROM chain").await;
+    for (nonce, away) in (0..).zip([DOWN, STALLED, DOWN]) {
+        wire.set(away);
+        tokio::time::sleep(Duration::from_millis(3_500)).await;
+        wire.set(PASS);
+        is_ready(&world).await;
+        world.execute(transfer(2, nonce, &bob, 3, 50), &alice).await;
+        tokio::time::sleep(Duration::from_millis(1_000)).await;
+        assert!(!standby.client.health().await.unwrap().ready);
+        assert_eq!(world.count("SELECT epoch FROM chain").await, epoch, "nobody has taken over");
+    }
+    world.stop().await;
+    world.running = Some(standby);
+    is_ready(&world).await;
+    world.execute(transfer(2, 3, &bob, 3, 10), &alice).await;
     world.stop().await;
 }
