@@ -96,7 +96,7 @@ fn follow(
         let refunded = model.apply(&l1[row.index as usize]) == "refunded";
         assert_eq!(refunded, matches!(row.operation, Operation::DepositRefund { .. }), "entry {}", row.index);
     };
-    for (verified, result) in run.iter().zip(results) {
+    for (i, (verified, result)) in run.iter().zip(results).enumerate() {
         let (payload, signer) = (&verified.transaction.payload, verified.signed.key_hash);
         match result {
             Ok(placement) => {
@@ -109,10 +109,11 @@ fn follow(
                 assert_eq!(model.execute(payload, signer, now, at, false), Ok("executed"), "{payload:?}");
             }
             Err(refusal) => {
-                // Entries of the L1 queue may have gone before it.
+                // Entries of the L1 queue may have gone before it, as far as they stand before the next transaction.
+                let next = results[i..].iter().flatten().next();
                 let mut model = model.clone();
                 let mut found = vec![model.clone().execute(payload, signer, now, None, false)];
-                for row in &entries {
+                for row in entries.iter().take_while(|row| next.is_none_or(|placement| row.batch <= placement.batch)) {
                     apply(&mut model, row);
                     found.push(model.clone().execute(payload, signer, now, None, false));
                 }
