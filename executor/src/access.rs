@@ -1,5 +1,8 @@
 //! Which accounts an operation names, and how.
 
+use crate::executor::Job;
+use crate::words::Words;
+use sheaf_core::geometry::ARITY;
 use sheaf_core::operation::Operation;
 use sheaf_core::slot::{Context, token_word};
 use sheaf_core::types::FIRST_BALANCE_WORD;
@@ -28,11 +31,21 @@ pub(crate) struct Accesses {
     pub(crate) word: u8,
 }
 
+impl Accesses {
+    /// Whether all words are among the first of an account below `accounts`.
+    #[inline]
+    pub(crate) fn within(&self, accounts: u32) -> bool {
+        let below = |access: Option<(u32, Kind)>| access.is_none_or(|(account, _)| account < accounts);
+        accounts > 0 && self.word < ARITY as u8 && below(self.owner) && below(self.receiver)
+    }
+}
+
 /// The accounts that `operation` names; `None` if it may change the fee account's key hash, which every idle port of every
 /// operation reads.
 ///
 /// A deposit may create its account. Whether it does is not asked here, so that a plan can be made while the
 /// operations before it still run.
+#[inline]
 pub(crate) fn accesses(ctx: &Context, operation: &Operation) -> Option<Accesses> {
     if token_word(operation).is_some_and(|word| u32::from(word.get()) < FIRST_BALANCE_WORD) {
         // Refused by its form, before memory is looked at.
@@ -60,4 +73,16 @@ pub(crate) fn accesses(ctx: &Context, operation: &Operation) -> Option<Accesses>
     }
     let fee = fee && owner.is_none_or(|(account, _)| account != fee_account);
     Some(Accesses { owner, receiver, fee, word })
+}
+
+/// Has the words of jobs fetched from memory all at once, and not one after the other when each job comes to them.
+pub(crate) fn touch(words: &Words, jobs: &[Job]) {
+    let mut sum = 0;
+    for job in jobs {
+        if let Operation::Transfer { from, to, .. } = job.operation {
+            sum ^= words.touch(from.get()) ^ words.touch(to.get());
+        }
+    }
+    // The sum means nothing, but must seem to be needed.
+    std::hint::black_box(sum);
 }

@@ -1,7 +1,8 @@
 //! Executes jobs in one loop or in parallel windows, whichever is faster.
 
+use crate::access::touch;
 use crate::outcome::{Outcome, Path};
-use crate::parallel::{Window, patch};
+use crate::parallel::{Credits, Window, patch};
 use crate::plan::{Plan, Planner};
 use crate::words::{Word, Words};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -17,6 +18,8 @@ pub const WINDOW: usize = 2048;
 const MIN_PARALLEL: usize = 256;
 /// Operations that must be able to run at a time, for each thread, before threads are worth their traffic.
 const MIN_PARALLELISM: usize = 8;
+/// Jobs whose words are fetched together.
+const TOUCH: usize = 16;
 /// After a plan was of no use, this many times its operations run in the loop before another is made: that bounds what
 /// planning in vain costs.
 const BACKOFF: usize = 16;
@@ -47,7 +50,7 @@ pub struct Executor {
     /// The plan that runs, and the one that is made meanwhile.
     plans: [Plan; 2],
     /// Credits of the window that runs, and of the one before, whose ports are not patched yet.
-    credits: [Vec<Word>; 2],
+    credits: [Credits; 2],
     spare: Outcome,
 }
 
@@ -75,13 +78,13 @@ impl Executor {
     pub fn with_window(threads: usize, window: usize) -> Self {
         assert!(threads > 0 && window > 0, "an executor needs threads and a window");
         let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("executor-{i}")).build();
-        let credits = || (0..2 * window).map(|_| Word::default()).collect();
+        let credits = || (0..window).map(|_| Word::default()).collect();
         Self {
             pool: pool.expect("the system gives threads"),
             threads,
             planner: Planner::new(window),
             plans: Default::default(),
-            credits: [credits(), credits()],
+            credits: [[credits(), credits()], [credits(), credits()]],
             spare: Outcome::default(),
         }
     }
@@ -151,9 +154,13 @@ impl Call<'_> {
     /// Runs some of the jobs in one loop.
     fn run_in_order(self, words: &mut Words, range: Range<usize>, outcome: &mut Outcome) {
         let buffer = &mut outcome.buffers[0];
-        for (job, place) in self.jobs[range.clone()].iter().zip(&outcome.places[range]) {
-            let result = apply(self.ctx, &job.operation, job.signed.as_ref(), words);
-            place.store(buffer.push(0, result), Relaxed);
+        let places = outcome.places[range.clone()].chunks(TOUCH);
+        for (jobs, places) in self.jobs[range].chunks(TOUCH).zip(places) {
+            touch(words, jobs);
+            for (job, place) in jobs.iter().zip(places) {
+                let result = apply(self.ctx, &job.operation, job.signed.as_ref(), words);
+                place.store(buffer.push(0, result), Relaxed);
+            }
         }
     }
 }
@@ -163,7 +170,7 @@ fn run_windows(
     call: Call<'_>,
     words: &mut Words,
     outcome: &mut Outcome,
-    (threads, planner, plans, credits): (usize, &mut Planner, &mut [Plan; 2], &mut [Vec<Word>; 2]),
+    (threads, planner, plans, credits): (usize, &mut Planner, &mut [Plan; 2], &mut [Credits; 2]),
 ) -> usize {
     loop {
         let [current, next] = &mut *plans;

@@ -1,5 +1,6 @@
 //! One window on several threads: run, fold, patch.
 
+use crate::access::touch;
 use crate::executor::Job;
 use crate::outcome::{Buffer, Unpatched};
 use crate::plan::{FEE, Node, OWNER, Plan, RECEIVER};
@@ -8,6 +9,7 @@ use crate::view::{NO_ADDRESS, View, room};
 use crate::words::{Word, Words};
 use sheaf_core::geometry::Geometry;
 use sheaf_core::slot::{Context, apply};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Lists of credits that a thread takes at a time.
@@ -21,11 +23,14 @@ pub(crate) struct Window<'a> {
     /// The window's jobs.
     pub(crate) jobs: &'a [Job],
     pub(crate) plan: &'a Plan,
-    /// Of each operation its receiver's and the fee account's credit: the amount, and once folded the balance before.
-    pub(crate) credits: &'a [Word],
+    pub(crate) credits: &'a Credits,
     /// Where the results of the window's jobs are.
     pub(crate) places: &'a [AtomicU64],
 }
+
+/// The deferred credits of a window, receivers' and the fee account's: of each operation the amount, and once it is
+/// folded the balance before.
+pub(crate) type Credits = [Vec<Word>; 2];
 
 /// One thread at work in a window.
 struct Worker<'a, 'b> {
@@ -82,7 +87,7 @@ impl Window<'_> {
 }
 
 /// Adds the credits from `entry` on, as long as they are of token `word`, to one balance. Gives the next entry.
-fn fold_token(balance: &Word, mut entry: u32, word: u8, nodes: &[Node], credits: &[Word]) -> u32 {
+fn fold_token(balance: &Word, mut entry: u32, word: u8, nodes: &[Node], credits: &Credits) -> u32 {
     let mut sum = balance.get();
     while entry != NONE {
         let (operation, k) = ((entry / 4) as usize, entry % 4);
@@ -90,7 +95,7 @@ fn fold_token(balance: &Word, mut entry: u32, word: u8, nodes: &[Node], credits:
         if node.word != word {
             break;
         }
-        let credit = &credits[2 * operation + k as usize - 1];
+        let credit = &credits[k as usize - 1][operation];
         let amount = credit.get();
         credit.set(sum);
         sum += amount;
@@ -135,7 +140,7 @@ impl Tasks for Worker<'_, '_> {
         let added = result.as_ref().map_or_else(|_| Default::default(), |ports| [ports[5].new, ports[6].new]);
         for k in [RECEIVER, FEE].map(|entry| entry as usize - 1) {
             if node.deferred[k] {
-                credits[2 * operation + k].set(added[k]);
+                credits[k][operation].set(added[k]);
             }
         }
         if result.is_ok() && node.deferred != [false; 2] {
@@ -145,18 +150,22 @@ impl Tasks for Worker<'_, '_> {
         places[operation].store(self.buffer.push(self.thread, result), Relaxed);
     }
 
+    fn approach(&mut self, tasks: Range<usize>) {
+        touch(self.window.words, &self.window.jobs[tasks]);
+    }
+
     fn successors(&self, task: u32) -> [u32; 3] {
         self.window.plan.nodes[task as usize].next
     }
 }
 
 /// Gives the deferred ports of a thread's records in the last window their balances, which by now are folded.
-pub(crate) fn patch(buffer: &mut Buffer, credits: &[Word]) {
+pub(crate) fn patch(buffer: &mut Buffer, credits: &Credits) {
     for Unpatched { record, operation, deferred } in buffer.unpatched.drain(..) {
         let ports = &mut buffer.ports[record as usize];
         for k in (0..2).filter(|k| deferred[*k]) {
             let port = &mut ports[5 + k];
-            port.old = credits[2 * operation as usize + k].get();
+            port.old = credits[k][operation as usize].get();
             port.new += port.old;
         }
     }

@@ -69,7 +69,6 @@ pub(crate) struct Plan {
 /// Makes plans; keeps what they share.
 pub(crate) struct Planner {
     table: Table,
-    fee: Tail,
     /// Places of accounts that got a credit.
     credited: Vec<usize>,
     window: usize,
@@ -77,7 +76,7 @@ pub(crate) struct Planner {
 
 impl Planner {
     pub(crate) fn new(window: usize) -> Self {
-        Self { table: Table::new(2 * window), fee: Tail::new(0, 0), credited: Vec::new(), window }
+        Self { table: Table::new(2 * window), credited: Vec::new(), window }
     }
 
     /// Plans up to a window of `jobs[start..]`, fewer if a job has to run alone. Gives up if `useful(operations, critical path,
@@ -90,16 +89,18 @@ impl Planner {
         useful: impl Fn(usize, u32, u64) -> bool,
     ) {
         plan.clear(start);
-        self.table.clear();
+        self.table.clear(ctx.fee_account.get());
         self.credited.clear();
-        self.fee = Tail::new(ctx.fee_account.get(), 0);
+        let roomy = Some(words.roomy_accounts()).filter(|accounts| ctx.fee_account.get() < *accounts).unwrap_or(0);
         let mut look = FIRST_LOOK;
         for job in &jobs[start..jobs.len().min(start + self.window)] {
             let Some(named) = accesses(ctx, &job.operation) else {
                 plan.alone = true;
                 break;
             };
-            plan.note_missing(words, ctx, &named);
+            if !named.within(roomy) {
+                plan.note_missing(words, ctx, &named);
+            }
             self.add(plan, &named);
             if plan.nodes.len() == look {
                 look *= 2;
@@ -115,56 +116,65 @@ impl Planner {
     }
 
     /// Appends one operation.
+    #[inline]
     fn add(&mut self, plan: &mut Plan, named: &Accesses) {
         let operation = plan.nodes.len() as u32;
         plan.nodes.push(Node { next: [NONE; 3], list: [NONE; 3], word: named.word, deferred: [false; 2] });
-        let fee_account = self.fee.account;
         let (mut waits, mut depth) = (0, 0);
-        let mut exclusive = [None; 2];
+        let [mut owner, mut receiver] = [None; 2];
         let mut credit = None;
-        for (entry, access) in [(OWNER, named.owner), (RECEIVER, named.receiver)] {
-            let Some((account, kind)) = access else { continue };
-            let is_fee_account = account == fee_account;
-            let place = if is_fee_account { usize::MAX } else { self.table.find(account) };
-            let tail = if is_fee_account { &mut self.fee } else { self.table.tail(place) };
+        if let Some((account, kind)) = named.owner {
+            let place = self.table.find(account);
+            let tail = self.table.tail(place);
+            waits += plan.take(tail, operation, OWNER);
+            depth = tail.depth;
+            tail.keys |= kind == Kind::Keys;
+            owner = Some(place);
+        }
+        if let Some((account, kind)) = named.receiver {
+            let place = self.table.find(account);
+            let tail = self.table.tail(place);
             if kind == Kind::Credit && !tail.keys {
                 credit = Some(place);
-                continue;
+            } else {
+                waits += plan.take(tail, operation, RECEIVER);
+                depth = depth.max(tail.depth);
+                tail.keys |= kind == Kind::Keys;
+                receiver = Some(place);
             }
-            waits += plan.take(tail, operation, entry);
-            depth = depth.max(tail.depth);
-            tail.keys |= kind == Kind::Keys;
-            exclusive[entry as usize] = Some(place);
         }
         depth += 1;
-        for place in exclusive.into_iter().flatten() {
-            self.tail(place).depth = depth;
+        for place in [owner, receiver].into_iter().flatten() {
+            self.table.tail(place).depth = depth;
         }
-        if let Some(place) = credit {
-            let tail = if place == usize::MAX { &mut self.fee } else { self.table.tail(place) };
-            if plan.credit(tail, operation, RECEIVER, depth) && place != usize::MAX {
-                self.credited.push(place);
-            }
+        if let Some(place) = credit
+            && plan.credit(self.table.tail(place), operation, RECEIVER, depth)
+        {
+            self.credited.push(place);
         }
         if named.fee {
-            plan.credit(&mut self.fee, operation, FEE, depth);
+            let place = self.table.fee_place();
+            plan.credit(self.table.tail(place), operation, FEE, depth);
         }
         plan.schedule.push(waits);
         plan.waits += u64::from(waits);
         plan.critical_path = plan.critical_path.max(depth);
     }
 
-    fn tail(&mut self, place: usize) -> &mut Tail {
-        if place == usize::MAX { &mut self.fee } else { self.table.tail(place) }
-    }
-
     /// Collects the credits that are left.
     fn close(&mut self, plan: &mut Plan) {
-        plan.open.push(Open { account: self.fee.account, first: self.fee.first_credit });
-        for place in self.credited.drain(..) {
+        self.credited.push(self.table.fee_place());
+        // The fee account's list is the longest: it comes first.
+        for place in self.credited.drain(..).rev() {
             let tail = self.table.tail(place);
             let first = std::mem::replace(&mut tail.first_credit, NONE);
-            if first != NONE {
+            if first == NONE {
+                continue;
+            }
+            if first == tail.last_credit && tail.exclusive == NONE {
+                // Nobody else in the window names the account: there is nothing to defer the credit for.
+                plan.nodes[(first / 4) as usize].deferred[(first % 4 - RECEIVER) as usize] = false;
+            } else {
                 plan.open.push(Open { account: tail.account, first });
             }
         }

@@ -7,6 +7,7 @@
 
 use crate::sync::{AtomicU32, AtomicUsize};
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 /// No task.
@@ -30,6 +31,8 @@ impl Policy for Sound {}
 
 /// What the tasks are.
 pub trait Tasks {
+    /// Says that these tasks come next, as far as they have not run and need not wait.
+    fn approach(&mut self, _tasks: Range<usize>) {}
     /// Runs `task`.
     fn run(&mut self, task: u32);
     /// The tasks that wait for `task`, [`NONE`] among them. One that stands here twice waits twice.
@@ -70,7 +73,9 @@ impl<P: Policy> Schedule<P> {
             if start >= self.pending.len() {
                 return;
             }
-            for task in start..(start + P::CHUNK).min(self.pending.len()) {
+            let chunk = start..(start + P::CHUNK).min(self.pending.len());
+            tasks.approach(chunk.clone());
+            for task in chunk {
                 if self.scan(task) {
                     self.run_from(task as u32, tasks, stack);
                 }

@@ -26,9 +26,11 @@ impl Tail {
     }
 }
 
-/// Tails by account. It is as large as a window, not as the state, so that it stays in the processor's cache.
+/// Tails by account, and that of the fee account, which every operation needs, at a place of its own. It is as large as a window, not as the state, so that it stays in the processor's cache.
 pub(crate) struct Table {
     tails: Vec<Tail>,
+    /// The fee account.
+    fee_account: u32,
     /// Tails with another stamp are of an earlier window, and count as free.
     stamp: u32,
 }
@@ -37,21 +39,34 @@ impl Table {
     /// A table for up to `accounts` accounts a window.
     pub(crate) fn new(accounts: usize) -> Self {
         let slots = (2 * accounts).next_power_of_two();
-        Self { tails: vec![Tail::new(0, 0); slots], stamp: 0 }
+        Self { tails: vec![Tail::new(0, 0); slots + 1], fee_account: 0, stamp: 0 }
     }
 
     /// Forgets every account.
-    pub(crate) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self, fee_account: u32) {
+        self.fee_account = fee_account;
         self.stamp = self.stamp.wrapping_add(1);
         if self.stamp == 0 {
             self.tails.fill(Tail::new(0, 0));
             self.stamp = 1;
         }
+        let fee = self.fee_place();
+        self.tails[fee] = Tail::new(fee_account, self.stamp);
+    }
+
+    /// The place of the fee account's tail.
+    #[inline]
+    pub(crate) fn fee_place(&self) -> usize {
+        self.tails.len() - 1
     }
 
     /// The place of `account`'s tail, for [`Table::tail`].
+    #[inline]
     pub(crate) fn find(&mut self, account: u32) -> usize {
-        let mask = self.tails.len() - 1;
+        if account == self.fee_account {
+            return self.fee_place();
+        }
+        let mask = self.tails.len() - 2;
         // Fibonacci hashing: the high bits of the product are the good ones.
         let mut place = (account.wrapping_mul(0x9E37_79B9) as usize >> 7) & mask;
         loop {
@@ -68,6 +83,7 @@ impl Table {
     }
 
     /// The tail at a place that [`Table::find`] gave since the last [`Table::clear`].
+    #[inline]
     pub(crate) fn tail(&mut self, place: usize) -> &mut Tail {
         &mut self.tails[place]
     }

@@ -147,6 +147,22 @@ impl Words {
         self.chunks[chunk].get_or_insert_with(|| (0..quads).map(|_| Quad::default()).collect());
     }
 
+    /// Reads a limb of both cache lines of an account's first quad, so that they are on their way when they are needed.
+    #[inline]
+    pub(crate) fn touch(&self, account: u32) -> u64 {
+        let chunk = self.chunks.get((account / CHUNK_ACCOUNTS * QUADS) as usize).and_then(Option::as_ref);
+        match chunk.and_then(|quads| quads.get((account % CHUNK_ACCOUNTS) as usize)) {
+            Some(quad) => quad.0[0].0[0].load(Relaxed) ^ quad.0[QUAD_WORDS as usize - 1].0[0].load(Relaxed),
+            None => 0,
+        }
+    }
+
+    /// The index below which every account has room for its first quad.
+    pub(crate) fn roomy_accounts(&self) -> u32 {
+        let chunks = self.chunks.iter().step_by(QUADS as usize).take_while(|chunk| chunk.is_some());
+        chunks.count() as u32 * CHUNK_ACCOUNTS
+    }
+
     /// Account indices that have room for their first words.
     pub fn accounts(&self) -> u32 {
         self.chunks.iter().step_by(QUADS as usize).flatten().map(|chunk| chunk.len() as u32).sum()
