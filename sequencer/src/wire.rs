@@ -70,7 +70,7 @@ pub enum SubmitResult {
 /// `GET /status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// The open batch's timestamp, unix seconds: an expiry before it is refused.
+    /// The time at which a transaction is executed now, unix seconds: an expiry before it is refused.
     pub timestamp: u32,
     /// How far beyond an expiry may lie, seconds.
     pub expires_ahead_max: u32,

@@ -23,18 +23,12 @@ struct Flying {
 /// A block that is not durable yet.
 #[derive(Debug, Default)]
 pub(super) struct Flight {
-    /// Transactions of the block that nobody waits for: they stand before the others.
-    before: usize,
+    /// All transactions of the block, in its order.
     flying: Vec<Flying>,
     by_hash: HashMap<TransactionHash, usize>,
 }
 
 impl Flight {
-    /// A block whose first `before` transactions nobody waits for.
-    pub(super) fn new(before: usize) -> Self {
-        Self { before, flying: Vec::new(), by_hash: HashMap::new() }
-    }
-
     /// Adds the next transaction of the block.
     pub(super) fn add(&mut self, hash: TransactionHash, placement: Placement, waiters: Vec<oneshot::Sender<Reply>>) {
         self.by_hash.insert(hash, self.flying.len());
@@ -66,7 +60,7 @@ impl Flight {
     pub(super) fn land(self, block: SignedBlock, recent: &mut Recent) {
         let block = Arc::new(block);
         let mut hashes = Vec::with_capacity(self.flying.len());
-        for (index, Flying { hash, placement, waiters }) in (self.before..).zip(self.flying) {
+        for (index, Flying { hash, placement, waiters }) in self.flying.into_iter().enumerate() {
             let executed = Executed { placement, index, block: block.clone() };
             for waiter in waiters {
                 // Whoever has gone will ask by hash.

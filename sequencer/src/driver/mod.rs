@@ -109,7 +109,7 @@ pub(crate) struct Driver {
     environment: Environment,
     ends: Ends,
     pool: Mempool<oneshot::Sender<Reply>>,
-    /// What the draft block has of the mempool.
+    /// The draft block's transactions.
     drafted: Flight,
     in_flight: VecDeque<Flight>,
     recent: Recent,
@@ -125,7 +125,7 @@ impl Driver {
             environment,
             ends,
             pool: Mempool::new(bounds),
-            drafted: Flight::new(0),
+            drafted: Flight::default(),
             in_flight: VecDeque::new(),
             recent: Recent::default(),
             pace: Pace::new(Instant::now()),
@@ -134,7 +134,7 @@ impl Driver {
 
     /// What the outside may see of an engine that has done nothing yet.
     pub(crate) fn first_view(engine: &Engine, now: u32) -> View {
-        let (timestamp, open_batch) = (engine.open().timestamp(now), engine.open().number());
+        let (timestamp, open_batch) = (engine.timestamp(now), engine.open().number());
         let retry_after_ms = pace::PAUSE_MIN.as_millis() as u64;
         View { timestamp, open_batch, pending: 0, retry_after_ms, replaying: engine.replaying() }
     }

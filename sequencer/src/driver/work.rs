@@ -70,13 +70,24 @@ impl Driver {
         for removed in self.pool.expire(self.engine.timestamp(now)) {
             self.refuse_removed(removed);
         }
-        self.drafted = Flight::new(self.engine.draft().transactions.len());
+        self.drafted = self.replayed();
         // What was promised before comes first.
         let taken = if self.engine.replaying() > 0 { Vec::new() } else { self.pool.take(self.room()) };
         if !taken.is_empty() {
             let results = self.engine.run(taken.iter().map(|entry| &entry.verified), now);
             self.settle(taken, results);
         }
+    }
+
+    /// What the draft block has from a replay: nobody waits for it, but its senders may ask again.
+    fn replayed(&self) -> Flight {
+        let draft = self.engine.draft();
+        let mut flight = Flight::default();
+        for row in &draft.transactions {
+            let placement = Placement { block: draft.number, batch: row.batch, position: row.position };
+            flight.add(row.hash, placement, Vec::new());
+        }
+        flight
     }
 
     /// Operations that the draft block still takes.
@@ -125,7 +136,7 @@ impl Driver {
         let pending = self.pool.len() + self.in_flight.iter().map(Flight::len).sum::<usize>();
         let pause = if self.builder_is_behind() { BEHIND_PAUSE } else { self.pace.pause(pending) };
         let retry_after_ms = pause.as_millis() as u64;
-        let (timestamp, replaying) = (open.timestamp(now), self.engine.replaying());
+        let (timestamp, replaying) = (self.engine.timestamp(now), self.engine.replaying());
         let view = View { timestamp, open_batch: open.number(), pending, retry_after_ms, replaying };
         self.ends.view.send_if_modified(|old| std::mem::replace(old, view) != view);
     }

@@ -91,10 +91,13 @@ async fn a_timestamp_is_fixed_with_the_first_operation_and_never_goes_back() {
     world.fund(&alice, TokenId::ETH, 10_000).await;
     world.set_clock(START + 200);
     let at = |nonce, expires| Payload { expires, ..transfer(2, nonce, &bob, 1, 50) };
-    // The open batch began at 100: what expires between may still go in.
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(world.client().status().await.unwrap().timestamp, START + 100);
-    assert_eq!(world.execute(at(0, START + 150), &alice).await, (1, 1));
+    // The open batch began at 100, but nobody knows before whether it or the next one takes an operation.
+    eventually("the status shows it", || async {
+        (world.client().status().await.unwrap().timestamp == START + 200).then_some(())
+    })
+    .await;
+    world.refused(json(&sign(at(0, START + 199), &alice)), "expired").await;
+    assert_eq!(world.execute(at(0, START + 200), &alice).await, (1, 1));
     // The batch is full, the next one begins at 200.
     world.refused(json(&sign(at(1, START + 150), &alice)), "expired").await;
     world.set_clock(START + 300);
