@@ -30,7 +30,8 @@ impl AppState {
         let options = PgConnectOptions::from_str(&config.database_url)?.options([("default_transaction_read_only", "on")]);
         let pool = PgPoolOptions::new().max_connections(config.database_connections).acquire_timeout(ACQUIRE_TIMEOUT);
         let sequencers = Sequencers::new(&config.sequencer_urls)?;
-        Ok(Self { pool: pool.connect_lazy_with(options), sequencers, balances: Balances::default(), chain: OnceCell::new(), config })
+        let pool = pool.connect_lazy_with(options);
+        Ok(Self { pool, sequencers, balances: Balances::default(), chain: OnceCell::new(), config })
     }
 
     /// What this database belongs to; written once, by the sequencer.

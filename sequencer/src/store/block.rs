@@ -31,12 +31,12 @@ pub(crate) async fn commit_block(
     let mut tx = connection.begin().await?;
     let look = "SELECT epoch, EXISTS (SELECT FROM blocks WHERE number = $1) AS exists FROM chain FOR SHARE";
     let row = sqlx::query(look).bind(block.number.sql()).fetch_one(&mut *tx).await?;
-    if row.try_get::<i64, _>("epoch")? != epoch {
-        return Err(StoreError::Fenced);
-    }
-    if row.try_get("exists")? {
-        // An earlier attempt: nobody else can have written under this epoch.
-        return Ok(());
+    let (current, exists): (i64, bool) = (row.try_get("epoch")?, row.try_get("exists")?);
+    if current != epoch || exists {
+        // Not left to the next use of the connection: until then the chain's row would be locked.
+        tx.rollback().await?;
+        // If it exists, it is from an earlier attempt: nobody else can have written under this epoch.
+        return if current == epoch { Ok(()) } else { Err(StoreError::Fenced) };
     }
     environment.reached(Step::BlockBegun);
     write_block(&mut tx, block, signed, shape).await?;

@@ -124,12 +124,27 @@ mod tests {
     type Read = (Option<i16>, Option<i32>, Option<i64>, Option<Vec<u8>>, Option<String>);
 
     fn put(rows: &mut CopyRows, (a, b, c, d, e): &Read) {
-        let rows = rows.row();
-        a.map_or_else(|| rows.null().missing, |v| rows.i16(v).missing);
-        b.map_or_else(|| rows.null().missing, |v| rows.i32(v).missing);
-        c.map_or_else(|| rows.null().missing, |v| rows.i64(v).missing);
-        d.as_ref().map_or_else(|| rows.null().missing, |v| rows.bytea(v).missing);
-        e.as_ref().map_or_else(|| rows.null().missing, |v| rows.numeric(v.parse().unwrap()).missing);
+        rows.row();
+        match a {
+            Some(value) => rows.i16(*value),
+            None => rows.null(),
+        };
+        match b {
+            Some(value) => rows.i32(*value),
+            None => rows.null(),
+        };
+        match c {
+            Some(value) => rows.i64(*value),
+            None => rows.null(),
+        };
+        match d {
+            Some(value) => rows.bytea(value),
+            None => rows.null(),
+        };
+        match e {
+            Some(value) => rows.numeric(value.parse().unwrap()),
+            None => rows.null(),
+        };
     }
 
     #[tokio::test]

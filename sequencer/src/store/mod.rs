@@ -15,6 +15,8 @@ mod rejections;
 mod unwind;
 mod replays;
 mod state;
+#[cfg(test)]
+mod tests;
 mod undo;
 mod words;
 
