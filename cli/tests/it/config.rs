@@ -54,3 +54,12 @@ fn a_shared_value_stands_in_one_place_only() {
     let error = format!("{:#}", load_all(&text).unwrap_err());
     assert!(error.contains("is shared"), "{error}");
 }
+
+#[test]
+fn the_api_asks_the_sequencer_of_the_same_file_unless_others_are_named() {
+    let urls = |text: &str| Config::parse(text).unwrap().api().unwrap().sequencer_urls;
+    assert_eq!(urls(EXAMPLE), ["http://127.0.0.1:7070"]);
+    let two = "sequencer_urls = [\"http://10.0.0.1:7070\", \"http://10.0.0.2:7070\"]";
+    let text = EXAMPLE.replace("[api]\n", &format!("[api]\n{two}\n"));
+    assert_eq!(urls(&text), ["http://10.0.0.1:7070", "http://10.0.0.2:7070"]);
+}

@@ -73,14 +73,32 @@ impl World {
 
     /// Runs a command of the wallet in the keystore `who`; answers whether it succeeded, and its JSON.
     async fn run(&self, who: &str, command: &[&str]) -> (bool, Value) {
+        let (succeeded, json, _) = self.output(who, &[command, &["--api", &self.api]].concat()).await;
+        (succeeded, json)
+    }
+
+    /// The same, with an API of the command's own.
+    async fn alone(&self, who: &str, command: &[&str]) -> (bool, Value) {
+        let (succeeded, json, _) = self.output(who, command).await;
+        (succeeded, json)
+    }
+
+    /// What a command that succeeds writes beside its JSON.
+    async fn warning(&self, who: &str, command: &[&str]) -> String {
+        let (succeeded, json, warning) = self.output(who, &[command, &["--api", &self.api]].concat()).await;
+        assert!(succeeded, "{command:?}: {json}");
+        warning
+    }
+
+    async fn output(&self, who: &str, command: &[&str]) -> (bool, Value, String) {
         let mut process = Command::new(env!("CARGO_BIN_EXE_sheaf"));
         process.env_clear().arg("wallet").args(command).arg("--json").args(["--timeout", "60"]);
         process.arg("--keystore").arg(self.file(who)).arg("--password-file").arg(self.file("password"));
-        process.args(["--api", &self.api, "--l1", &self.anvil.url()]);
+        process.args(["--l1", &self.anvil.url()]);
         let output = tokio::task::spawn_blocking(move || process.output().unwrap()).await.unwrap();
         let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
         let json = serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{command:?} printed {stdout:?}, {stderr:?}"));
-        (output.status.success(), json)
+        (output.status.success(), json, stderr)
     }
 
     async fn done(&self, who: &str, command: &[&str]) -> Value {
@@ -158,6 +176,8 @@ async fn money_goes_through_wallets_from_l1_and_back() {
     let has = world.done("bob", &["balance"]).await;
     assert_eq!((&has["l2"][0]["amount"], &has["l2"][1]["amount"]), (&json!("250000000000000000"), &json!("5000000000000000000")));
 
+    receipts_are_verified_and_kept(&world, paid["hash"].as_str().unwrap()).await;
+
     let left = world.done("bob", &["withdraw", "0.1", "--to", &ALICE_L1.to_string()]).await;
     let left = world.done("bob", &["status", left["hash"].as_str().unwrap()]).await;
     assert_eq!((&left["kind"], &left["recipient"], &left["fee"]), (&json!("withdraw"), &alice["owner"], &json!("3000")));
@@ -168,6 +188,50 @@ async fn money_goes_through_wallets_from_l1_and_back() {
     let has = world.done("alice", &["balance"]).await;
     assert_eq!(has["l1"][0]["claimable"], "0");
     assert_eq!(has["l1"][1]["balance"], "74750000000000000000");
+}
+
+/// Of a transaction that alice sent.
+async fn receipts_are_verified_and_kept(world: &World, hash: &str) {
+    let (operators, receipts) = (world.file("alice.operators"), world.file("alice.receipts"));
+    let verified = world.done("alice", &["receipt", "verify", hash]).await;
+    let receipt = &verified["receipts"][0];
+    assert_eq!((&receipt["known"], &receipt["operator"]["signer"]), (&json!(true), &json!(sheaf_devkit::keys::RECEIPT_SIGNER)));
+    // What was kept is verified without anybody.
+    let offline = ["receipt", "verify", hash, "--api", "http://127.0.0.1:1"];
+    assert_eq!(world.alone("alice", &offline).await, (true, verified.clone()));
+
+    // A changed promise is none.
+    let kept = std::fs::read_to_string(&receipts).unwrap();
+    let batch = receipt["receipt"]["batch"].as_u64().unwrap();
+    let changed = kept.replace(&format!("\"batch\":{batch}"), &format!("\"batch\":{}", batch + 1));
+    assert_ne!(changed, kept);
+    std::fs::write(&receipts, &changed).unwrap();
+    world.refused("alice", &["receipt", "verify", hash], "receipt_wrong_signer").await;
+    let status = world.done("alice", &["status", hash]).await;
+    assert_eq!(status["broken_promise"]["batch"], batch + 1, "what was promised and what there is differ: {status}");
+    std::fs::write(&receipts, &kept).unwrap();
+    assert_eq!(world.done("alice", &["status", hash]).await["broken_promise"], Value::Null);
+    assert_eq!(std::fs::read_to_string(&receipts).unwrap(), kept, "a receipt is kept once");
+
+    // Another operator than the one that was seen first is pointed out, until it is accepted.
+    let known = std::fs::read_to_string(&operators).unwrap();
+    let stranger = format!("0x{}", "77".repeat(20));
+    std::fs::write(&operators, known.replace(sheaf_devkit::keys::RECEIPT_SIGNER, &stranger)).unwrap();
+    assert!(world.warning("alice", &["status", hash]).await.contains("receipt trust"));
+    assert_eq!(world.done("alice", &["receipt", "verify", hash]).await["receipts"][0]["known"], false);
+    let trusted = world.done("alice", &["receipt", "trust"]).await;
+    assert_eq!(
+        (&trusted["before"], &trusted["operator"]["signer"]),
+        (&json!(stranger), &json!(sheaf_devkit::keys::RECEIPT_SIGNER))
+    );
+    assert_eq!(world.warning("alice", &["status", hash]).await, "");
+    assert_eq!(world.done("alice", &["receipt", "verify", hash]).await["receipts"][0]["known"], true);
+    // What was not kept is fetched.
+    std::fs::remove_file(&receipts).unwrap();
+    assert_eq!(world.done("alice", &["receipt", "verify", hash]).await, verified);
+    assert_eq!(std::fs::read_to_string(&receipts).unwrap().lines().count(), 1);
+    let unknown = format!("0x{}", "ab".repeat(32));
+    world.refused("alice", &["receipt", "verify", &unknown], "unknown_transaction").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
