@@ -10,7 +10,6 @@ use sheaf_core::geometry::Geometry;
 use sheaf_core::l1::{QUEUE_PREIMAGE_BYTES, queue_preimage};
 use sheaf_core::operation::Operation;
 use sheaf_core::transaction::{Pair, Resolution};
-use sheaf_core::types::AccountId;
 use sheaf_executor::Job;
 use std::collections::HashMap;
 
@@ -150,8 +149,7 @@ impl Engine {
         if (self.ledger.state.supply(id) + deposited).checked_add(amount).is_none() {
             return refund;
         }
-        let wish = Some(wish).filter(|wish| *wish >= AccountId::FIRST);
-        match window.creations.resolve(&self.ledger.state, &Pair { owner, key_hash }, wish) {
+        match window.creations.resolve(&self.ledger.state, &Pair { owner, key_hash }, Some(wish)) {
             Ok(Resolution::Existing(account) | Resolution::Create(account)) => {
                 Operation::Deposit { account, token, amount, owner, key_hash }
             }

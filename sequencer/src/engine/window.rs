@@ -48,19 +48,23 @@ impl Creations {
     }
 
     /// Where a credit to `pair`, which the window does not create, goes: a new account gets the wished index if that is
-    /// empty, or else the lowest one that is not given out.
+    /// empty and for everybody, or else the lowest one that is not given out.
     pub(super) fn resolve(&self, state: &State, pair: &Pair, wish: Option<AccountId>) -> Result<Resolution, Unresolved> {
         let lowest = match state.resolve(pair)? {
             Resolution::Create(index) => index,
             existing => return Ok(existing),
         };
+        // The operator's own index is given to no other pair, and the operator gets no other one while it is empty.
+        if lowest == Config::FEE_ACCOUNT {
+            return Ok(Resolution::Create(lowest));
+        }
         let free = |index: &AccountId| !self.indices.contains(index);
-        let empty = |index: &AccountId| state.contains(*index) && state.key_hash(*index).is_zero();
+        let empty =
+            |index: &AccountId| *index > Config::FEE_ACCOUNT && state.contains(*index) && state.key_hash(*index).is_zero();
         if let Some(wish) = wish.filter(free).filter(empty) {
             return Ok(Resolution::Create(wish));
         }
-        // The operator's own index is given to no other pair.
-        let mut index = if lowest == Config::FEE_ACCOUNT { Some(lowest) } else { state.empty_index(self.from) };
+        let mut index = state.empty_index(self.from);
         while let Some(taken) = index.filter(|index| !free(index)) {
             index = state.empty_index(taken.get() + 1);
         }

@@ -82,14 +82,15 @@ impl Model {
     }
 
     /// Applies an entry of the L1 queue, and says what it did. An account that it creates gets the index that the entry
-    /// names, if it names one and that is empty, or else the lowest.
+    /// names, if it names one that is empty and for everybody, or else the lowest.
     pub(super) fn apply(&mut self, entry: &Operation) -> &'static str {
         match *entry {
             Operation::Deposit { account, token, amount, owner, key_hash } => {
                 let (token, pair) = (token.token().unwrap(), Pair { owner, key_hash });
                 let inside = self.inside.get(&token.get()).copied().unwrap_or(0);
                 let (Some(sum), Ok((index, new))) = (inside.checked_add(amount), self.find(&pair)) else { return "refunded" };
-                let index = if new && account.get() > 0 && self.is_empty(account.get()) { account.get() } else { index };
+                let index =
+                    if new && index > 1 && account.get() > 1 && self.is_empty(account.get()) { account.get() } else { index };
                 self.inside.insert(token.get(), sum);
                 self.credit(index, Some(&pair), token, amount);
                 if new { "created" } else { "deposited" }
