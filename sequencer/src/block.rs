@@ -59,8 +59,6 @@ pub(crate) struct BalanceRow {
     pub(crate) account: AccountId,
     pub(crate) token: TokenId,
     pub(crate) amount: u128,
-    /// Whether it was above 0 before this block: then its row exists.
-    pub(crate) existed: bool,
 }
 
 /// A pair that a SetKey replaced.

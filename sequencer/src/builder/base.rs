@@ -50,6 +50,12 @@ impl Base {
         self.built
     }
 
+    /// The root of the state after that batch.
+    #[cfg(test)]
+    pub(crate) fn root(&self) -> F {
+        self.tree.root()
+    }
+
     /// Makes the tree, on a thread of its own. `progress` is told of words in place, and of all.
     ///
     /// # Errors

@@ -67,3 +67,88 @@ fn slot(row: &TransactionRow) -> SlotInput {
     let (public_key, signature, expires) = (transaction.public_key, transaction.signature, transaction.payload.expires);
     SlotInput { operation: row.operation, signature: Some(SlotSignature { public_key, signature, expires }) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::{BatchRow, L1Row};
+    use crate::types::BlockNumber;
+    use alloy_primitives::Address;
+    use sheaf_core::operation::Operation;
+    use sheaf_core::types::{AccountId, TokenId};
+
+    const OPERATION: Operation = Operation::ForcedExit {
+        account: AccountId::new(3).unwrap(),
+        token: TokenId::ETH.word(),
+        amount: 0,
+        caller: Address::ZERO,
+    };
+
+    /// A block that leaves batches at these (number, operations, sealed), and has operations at these (batch, position).
+    fn block(batches: &[(u64, u32, bool)], places: &[(u64, u32)]) -> BlockRecord {
+        let batch = |&(number, op_count, sealed): &(u64, u32, bool)| BatchRow {
+            number: BatchNumber(number),
+            timestamp: 9,
+            sealed,
+            l1_count: op_count,
+            op_count,
+        };
+        let row = |&(batch, position): &(u64, u32)| L1Row {
+            index: 0,
+            preimage: [0; sheaf_core::l1::QUEUE_PREIMAGE_BYTES],
+            operation: OPERATION,
+            batch: BatchNumber(batch),
+            position,
+        };
+        BlockRecord {
+            number: BlockNumber(1),
+            batches: batches.iter().map(batch).collect(),
+            transactions: Vec::new(),
+            l1: places.iter().map(row).collect(),
+            accounts: Vec::new(),
+            balances: Vec::new(),
+            retired: Vec::new(),
+            undo: Vec::new(),
+            replayed_to: None,
+            dropped: Vec::new(),
+        }
+    }
+
+    fn length(handover: &mut Handover, number: u64) -> Option<usize> {
+        handover.take_out(BatchNumber(number)).map(|input| input.slots.len())
+    }
+
+    #[test]
+    fn batches_are_collected_over_blocks() {
+        let mut handover = Handover::default();
+        assert!(!handover.take_in(&block(&[(1, 1, false)], &[(1, 0)])));
+        let next = block(&[(1, 3, true), (2, 2, true), (3, 0, false)], &[(1, 1), (1, 2), (2, 0), (2, 1)]);
+        assert!(handover.take_in(&next));
+        assert!(handover.take_in(&block(&[(3, 0, false), (3, 1, true), (4, 0, false)], &[(3, 0)])));
+        let found = [1, 2, 3, 4].map(|number| length(&mut handover, number));
+        assert_eq!(found, [Some(3), Some(2), Some(1), None]);
+        assert_eq!(handover.sealed_slots, 0);
+    }
+
+    #[test]
+    fn a_batch_that_is_not_known_whole_is_left_to_the_database() {
+        let mut handover = Handover::default();
+        // Its first operation is from before a restart.
+        handover.take_in(&block(&[(7, 3, true), (8, 1, true)], &[(7, 1), (7, 2), (8, 0)]));
+        assert_eq!(length(&mut handover, 7), None);
+        assert_eq!(length(&mut handover, 8), Some(1), "what comes later is not lost for it");
+    }
+
+    #[test]
+    fn it_does_not_grow_without_bound() {
+        let mut handover = Handover::default();
+        let slots = 1_000;
+        for number in 1..=40 {
+            let places: Vec<_> = (0..slots).map(|position| (number, position)).collect();
+            handover.take_in(&block(&[(number, slots, true)], &places));
+        }
+        assert!(handover.sealed_slots <= SLOTS_MAX);
+        let kept = (1..=40).filter(|number| length(&mut handover, *number).is_some()).count();
+        assert_eq!(kept, SLOTS_MAX / slots as usize);
+    }
+}

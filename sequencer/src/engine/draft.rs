@@ -4,7 +4,7 @@ use crate::block::{AccountRow, BalanceRow, BatchRow, BlockRecord, DroppedRow, L1
 use crate::state::{Account, State};
 use crate::types::{BatchNumber, BlockNumber};
 use sheaf_core::types::{AccountId, FIRST_BALANCE_WORD, TokenId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the next block has so far. Accounts and balances are looked up when it is finished.
 #[derive(Debug)]
@@ -18,8 +18,8 @@ pub(crate) struct Draft {
     batches: BTreeMap<BatchNumber, BatchRow>,
     /// Changed accounts, and whether each existed before the block.
     accounts: BTreeMap<u32, bool>,
-    /// Changed balances, and whether each was above 0 before the block.
-    balances: BTreeMap<(u32, u8), bool>,
+    /// Changed balances.
+    balances: BTreeSet<(u32, u8)>,
     undo: Vec<UndoRow>,
 }
 
@@ -34,7 +34,7 @@ impl Draft {
             replayed_to: None,
             batches: BTreeMap::new(),
             accounts: BTreeMap::new(),
-            balances: BTreeMap::new(),
+            balances: BTreeSet::new(),
             undo: Vec::new(),
         }
     }
@@ -54,13 +54,13 @@ impl Draft {
         self.batches.insert(row.number, row);
     }
 
-    /// Notes that `(account, word)` changed: whether the account existed before, and whether the word was another than 0. Of
-    /// several changes in a block the first one counts.
-    pub(crate) fn touch(&mut self, (account, word): (u32, u32), existed: bool, was_set: bool) {
+    /// Notes that `(account, word)` changed, and whether the account existed before. Of several changes in a block the first
+    /// one counts.
+    pub(crate) fn touch(&mut self, (account, word): (u32, u32), existed: bool) {
         if word < FIRST_BALANCE_WORD {
             self.accounts.entry(account).or_insert(existed);
         } else {
-            self.balances.entry((account, (word - FIRST_BALANCE_WORD) as u8)).or_insert(was_set);
+            self.balances.insert((account, (word - FIRST_BALANCE_WORD) as u8));
         }
     }
 
@@ -76,9 +76,9 @@ impl Draft {
             let Account { key_hash, owner, nonce } = state.account(id(*index));
             AccountRow { id: id(*index), key_hash, owner, nonce, existed: *existed }
         };
-        let balance = |((index, token), existed): (&(u32, u8), &bool)| {
+        let balance = |(index, token): &(u32, u8)| {
             let (account, token) = (id(*index), TokenId::new(*token).expect("touched tokens are in range"));
-            BalanceRow { account, token, amount: state.balance(account, token), existed: *existed }
+            BalanceRow { account, token, amount: state.balance(account, token) }
         };
         BlockRecord {
             number: self.number,

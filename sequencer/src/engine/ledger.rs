@@ -36,7 +36,7 @@ impl Ledger {
                 self.draft.undo(UndoRow { batch, address: port.address, old: port.old });
             }
             let place = self.state.words().geometry().locate(port.address);
-            self.draft.touch(place, existed[usize::from(i > 2)], !port.old.is_zero());
+            self.draft.touch(place, existed[usize::from(i > 2)]);
         }
         if let Some(pair) = self.state.note(operation, ports) {
             self.draft.retired.push(RetiredRow { pair, batch });

@@ -86,7 +86,6 @@ impl Mirror {
         }
         for row in &block.balances {
             let balance = FIRST_BALANCE_WORD + u32::from(row.token.get());
-            assert_eq!(row.existed, word(&self.words, row.account, balance), "balance of {}", row.account);
             self.words.insert(geometry.address(row.account.get(), balance), F::from(row.amount));
         }
     }

@@ -43,7 +43,7 @@ fn block(rng: &mut ChaCha8Rng, number: u64, count: u32, (transaction, operation)
             let amount = u128::from(rng.random::<u64>());
             block.undo.push(UndoRow { batch, address: 16 * account + address, old: F::from(amount) });
             if address > 0 {
-                block.balances.push(BalanceRow { account: id(account), token: token(0), amount, existed: true });
+                block.balances.push(BalanceRow { account: id(account), token: token(0), amount });
             }
         }
     }

@@ -123,8 +123,8 @@ impl Model {
             block.accounts.push(AccountRow { id: id(account), key_hash, owner, nonce: nonce as u64, existed });
             let number = rng.random_range(0..3) * 20;
             let amount = if rng.random_ratio(1, 4) { 0 } else { rng.random::<u128>() >> rng.random_range(3..128u32) };
-            let old = self.words.insert((account, number + FIRST_BALANCE_WORD as u8), amount).unwrap_or(0);
-            block.balances.push(BalanceRow { account: id(account), token: token(number), amount, existed: old > 0 });
+            self.words.insert((account, number + FIRST_BALANCE_WORD as u8), amount);
+            block.balances.push(BalanceRow { account: id(account), token: token(number), amount });
         }
         block
     }
