@@ -124,11 +124,13 @@ impl Heartbeat {
                 Ok(Err(StoreError::Fenced)) => return Err(StoreError::Fenced),
                 // Whatever else it is, the epoch decides who may write. Nobody should take over only because of it, so
                 // the next attempt comes soon.
-                other => {
-                    let reason = other.err().map_or_else(|| "the database does not answer".to_owned(), |e| e.to_string());
+                Ok(Err(error)) => {
                     connection = None;
-                    self.complain(reason);
-                    self.interval / 4
+                    self.complain(error.to_string())
+                }
+                Err(_) => {
+                    connection = None;
+                    self.complain("the database does not answer".to_owned())
                 }
             };
             tokio::time::sleep(pause).await;
@@ -143,9 +145,11 @@ impl Heartbeat {
         store::beat(connection, self.epoch, &self.address).await
     }
 
-    fn complain(&self, reason: String) {
+    /// Says why it can't beat, and gives the pause until the next attempt.
+    fn complain(&self, reason: String) -> Duration {
         tracing::warn!(reason, "the leader can't show that it lives");
         self.health.complain("heartbeat", reason);
+        self.interval / 4
     }
 }
 

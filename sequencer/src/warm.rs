@@ -1,5 +1,8 @@
 //! A state and a tree that are kept up with a leader's blocks and built batches.
 
+#[cfg(test)]
+mod tests;
+
 use crate::builder::{Base, BaseWords};
 use crate::config::Config;
 use crate::engine::Engine;

@@ -21,10 +21,14 @@ use std::time::{Duration, Instant};
 const URL_VARIABLE: &str = "SHEAF_TEST_STANDBY_URL";
 const STEP_VARIABLE: &str = "SHEAF_TEST_STANDBY_STEP";
 const SIGNAL_VARIABLE: &str = "SHEAF_TEST_STANDBY_SIGNAL";
+const TAKEOVER_VARIABLE: &str = "SHEAF_TEST_STANDBY_TAKEOVER_MS";
+const DEPTH_VARIABLE: &str = "SHEAF_TEST_STANDBY_DEPTH";
 const USERS: u16 = 3;
 const FUNDS: u128 = 1_000_000_000;
 /// What is promised: from a leader's death to the first transaction that its successor executes.
 const TAKEOVER_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long a process may take for what it is to print.
+const LINE_TIME_MAX: Duration = Duration::from_secs(180);
 /// How often a step is reached before the signal comes.
 const COUNT: u32 = 3;
 
@@ -45,6 +49,8 @@ async fn child() {
     let left = AtomicU32::new(if step.is_some_and(Step::is_of_takeover) { 1 } else { COUNT });
     let mut config = crate::support::config(&url);
     configure(&mut config);
+    config.depth = std::env::var(DEPTH_VARIABLE).unwrap().parse().unwrap();
+    config.takeover_after_ms = std::env::var(TAKEOVER_VARIABLE).unwrap().parse().unwrap();
     let observer = move |reached| {
         if Some(reached) == step && left.fetch_sub(1, Ordering::SeqCst) == 1 {
             println!("\nREACHED");
@@ -76,6 +82,8 @@ impl Process {
     fn start_with(world: &World, step: Option<(Step, &str)>) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["standby::child", "--exact", "--nocapture"]).env(URL_VARIABLE, &world.config.database_url);
+        command.env(DEPTH_VARIABLE, world.config.depth.to_string());
+        command.env(TAKEOVER_VARIABLE, world.config.takeover_after_ms.to_string());
         if let Some((step, signal)) = step {
             let index = Step::ALL.iter().position(|s| *s == step).unwrap();
             command.env(STEP_VARIABLE, index.to_string()).env(SIGNAL_VARIABLE, signal);
@@ -92,7 +100,7 @@ impl Process {
     /// Waits for a line that begins with `prefix`, and gives its rest; `None` if it ends without.
     fn line(&self, prefix: &str) -> Option<String> {
         loop {
-            let line = self.lines.recv_timeout(Duration::from_secs(30)).ok()?;
+            let line = self.lines.recv_timeout(LINE_TIME_MAX).ok()?;
             if let Some(rest) = line.strip_prefix(prefix) {
                 return Some(rest.to_owned());
             }
@@ -199,7 +207,11 @@ impl Load {
 
 /// A database with funded users, and no sequencer.
 async fn world() -> (World, Vec<Sender>) {
-    let mut world = World::stopped(configure).await;
+    let world = World::stopped(configure).await;
+    with_users(world).await
+}
+
+async fn with_users(mut world: World) -> (World, Vec<Sender>) {
     let users: Vec<_> = (1..=USERS).map(User::new).collect();
     world.start().await;
     let mut senders = Vec::new();
@@ -339,4 +351,58 @@ async fn whoever_dies_while_taking_over_is_replaced_too() {
     let last = Process::start(&world);
     check_end(&world, &senders).await;
     drop(last);
+}
+
+/// Accounts of the measurement.
+const MANY: i32 = 1_000_000;
+
+/// Puts many accounts where the state after block 0 is, each with a key of its own and a billion of token 0.
+async fn put_accounts(world: &World) {
+    let accounts = "INSERT INTO accounts (id, key_hash, owner)
+        SELECT a, '\\x00'::bytea || substring(sha256(int4send(a)) FROM 2), substring(sha256(int4send(-a)) FROM 1 FOR 20)
+        FROM generate_series(2, $1 + 1) a";
+    sqlx::query(accounts).bind(MANY).execute(&world.pool).await.unwrap();
+    let chunks = "INSERT INTO state_chunks (chunk, block, words)
+        SELECT a / 256, 0, string_agg(int4send(a) || '\\x0304'::bytea || int4send(1000000000), ''::bytea ORDER BY a)
+        FROM generate_series(2, $1 + 1) a GROUP BY a / 256";
+    sqlx::query(chunks).bind(MANY).execute(&world.pool).await.unwrap();
+}
+
+/// A process's resident memory, MiB.
+fn memory_mib(process: &Process) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.child.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
+
+/// `cargo test -p sheaf-sequencer --test it -- --ignored --nocapture a_million`
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "a measurement, with a million accounts"]
+async fn a_million_accounts_are_taken_over_in_time() {
+    let world = World::stopped(|config| {
+        configure(config);
+        config.depth = sheaf_core::geometry::DEPTH;
+        config.takeover_after_ms = 5_000;
+    })
+    .await;
+    put_accounts(&world).await;
+    let (world, senders) = with_users(world).await;
+    let began = Instant::now();
+    let mut leader = Process::start(&world);
+    println!("a leader of {MANY} accounts began within {:?} with {} MiB", began.elapsed(), memory_mib(&leader));
+    let began = Instant::now();
+    let second = Process::start(&world);
+    println!("another one was warm within {:?} with {} MiB", began.elapsed(), memory_mib(&second));
+    assert!(leader.leads().await && !second.leads().await);
+    let load = Load::start(senders, &[&leader, &second]);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let before = epoch(&world).await;
+    leader.kill();
+    let time = taken_over(&world, before, Instant::now()).await;
+    println!("taken over within {time:?}, then {} MiB", memory_mib(&second));
+    assert!(time < TAKEOVER_TIME_MAX);
+    let senders = load.end().await;
+    assert!(second.leads().await);
+    let sent: u64 = senders.iter().map(|s| s.sent).sum();
+    assert_eq!(world.count("SELECT count(*) FROM transactions").await as u64, sent);
 }

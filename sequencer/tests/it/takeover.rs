@@ -45,12 +45,7 @@ async fn whoever_stands_by_takes_over_at_once_from_a_leader_that_stops() {
 }
 
 async fn is_ready(world: &World) {
-    crate::support::eventually("it is ready", || async {
-        let health = world.client().health().await.unwrap();
-        println!("{health:?}");
-        health.ready.then_some(())
-    })
-    .await;
+    crate::support::eventually("it is ready", || async { world.client().health().await.unwrap().ready.then_some(()) }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
