@@ -8,9 +8,13 @@
 //!
 //! Claims are ratios against something else that was measured in the same run. Seeds are printed.
 
+mod cpu;
 mod execute;
 mod load;
+mod people;
 mod report;
+mod services;
+mod stages;
 
 use clap::Subcommand;
 
@@ -21,6 +25,8 @@ pub enum Command {
     Execute(execute::Options),
     /// The whole path from HTTP to a durable block, at rates that a separate generator sets.
     Load(load::Options),
+    /// The CPU time that a transaction takes in each stage.
+    Stages(stages::Options),
 }
 
 impl Command {
@@ -32,6 +38,7 @@ impl Command {
         match self {
             Self::Execute(options) => tokio::task::spawn_blocking(move || execute::run(&options)).await?,
             Self::Load(options) => load::run(&options).await,
+            Self::Stages(options) => stages::run(&options).await,
         }
     }
 }

@@ -30,6 +30,7 @@ mod history;
 mod intake;
 mod journal;
 mod leader;
+pub mod measure;
 mod mempool;
 mod rpc;
 mod service;

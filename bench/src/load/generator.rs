@@ -3,7 +3,7 @@
 //! So a server that stalls is charged with every request that should have been sent meanwhile (Tene, "How NOT to Measure
 //! Latency").
 
-use super::people::{Effect, Prepared};
+use crate::people::{Effect, Prepared};
 use hdrhistogram::Histogram;
 use serde_json::Value;
 use std::collections::BTreeMap;

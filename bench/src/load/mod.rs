@@ -8,24 +8,20 @@
 //! The search for the highest rate that is kept up with begins with a burst, halves the steps, and then holds the rate for the
 //! whole time. Each step has people of its own, and at its end the state must be what the answers say.
 
-mod cpu;
 mod generator;
-mod people;
-mod world;
 
+use crate::people::{self, Crowd, FEE, FUNDS};
 use crate::report;
+use crate::services::{self, CpuTimes, Services};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use generator::{Outcome, Target};
 use indicatif::ProgressBar;
-use people::{Crowd, FEE, FUNDS};
 use serde::Serialize;
-use sheaf_core::shape::Shape;
-use sqlx::Row as _;
+use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use world::{CpuTimes, World};
+use std::time::Duration;
 
 /// Options of `sheaf bench load`.
 #[derive(Args, Debug)]
@@ -93,27 +89,13 @@ const SEARCH_SECONDS: u32 = 10;
 /// Steps of the search after the burst.
 const SEARCH_STEPS: u32 = 4;
 
-/// A batch of `slots` with rows for them: what remains of a circuit of about 2^22 rows for 256.
-const fn shape(slots: u32) -> Shape {
-    let development = Shape::DEVELOPMENT;
-    if slots as usize == development.slots {
-        return development;
-    }
-    let slots = slots as usize;
-    Shape { id: 1, slots, leaf_rows: 6 + 4 * slots, node_rows: 71 + 16 * slots }
-}
-
 struct Bench<'a> {
     options: &'a Options,
-    world: World,
+    services: Services,
     target: Arc<Target>,
     step: u64,
     first_account: u32,
     bar: ProgressBar,
-}
-
-fn now_s() -> Result<u32> {
-    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().try_into()?)
 }
 
 impl Bench<'_> {
@@ -122,16 +104,16 @@ impl Bench<'_> {
         self.bar.set_message(format!("{name}: preparing {count} transactions for {rate:.0} a second"));
         self.step += 1;
         let (seed, options) = (self.options.seed + self.step, self.options);
-        let mut crowd = Crowd::new(self.first_account, options.accounts, world::signing_domain(), seed);
+        let mut crowd = Crowd::new(self.first_account, options.accounts, services::signing_domain(), seed);
         self.first_account += options.accounts;
-        self.world.fund(&crowd).await?;
-        let expires = now_s()? + 12 * 60 * 60;
+        self.services.fund(&crowd).await?;
+        let expires = services::now_s()? + 12 * 60 * 60;
         let transactions = crowd.prepare(count, options.invalid, expires);
         self.bar.set_message(format!("{name}: {rate:.0} a second for {:.0} s", count as f64 / rate));
-        let (cpu, batches) = (self.world.cpu(), self.world.batches().await?);
+        let (cpu, batches) = (self.services.cpu(), self.services.batches().await?);
         let outcome = generator::run(self.target.clone(), &transactions, rate).await;
-        let cpu = self.world.cpu().since(cpu);
-        let built = self.world.batches().await?.1 - batches.1;
+        let cpu = self.services.cpu().since(cpu);
+        let built = self.services.batches().await?.1 - batches.1;
         self.check(&crowd, &transactions, &outcome).await?;
         self.bar.inc(1);
         Ok(self.row(name, &transactions, &outcome, cpu, built))
@@ -176,9 +158,11 @@ impl Bench<'_> {
         let mut differences = vec![0i128; crowd.people.len()];
         generator::tally(transactions, &outcome.fates, FEE, &mut differences)?;
         for (person, difference) in crowd.people.iter().zip(differences) {
-            let query = "SELECT amount::text AS amount FROM balances WHERE account = $1 AND token = 0";
-            let row = sqlx::query(query).bind(person.account.get().cast_signed()).fetch_one(&self.world.pool).await?;
-            let found: i128 = row.try_get::<String, _>("amount")?.parse()?;
+            let url = format!("{}/v1/accounts/{}", self.services.url, person.account);
+            let account: Value = serde_json::from_slice(&self.target.client.get(&url).send().await?.bytes().await?)?;
+            let balances = account["balances"].as_array().with_context(|| format!("GET {url} has no balances"))?;
+            let eth = balances.iter().find(|balance| balance["token"] == 0).context("no balance of token 0")?;
+            let found: i128 = eth["amount"].as_str().context("a balance is a string")?.parse()?;
             let expected = FUNDS as i128 + difference;
             ensure!(found == expected, "account {} has {found}, the answers add up to {expected}", person.account);
         }
@@ -208,14 +192,14 @@ impl Bench<'_> {
 /// If the services do not start, or the state is not what the answers say.
 pub(crate) async fn run(options: &Options) -> Result<()> {
     ensure!((0.0..1.0).contains(&options.invalid), "--invalid is a share, 0 to 1");
-    let world = World::start(shape(options.slots)).await?;
-    println!("{}; seed {}", world.durability().await?, options.seed);
-    let url = format!("{}/v1/transactions", world.url);
+    let services = Services::start(services::shape(options.slots)).await?;
+    println!("{}; seed {}", services.durability().await?, options.seed);
+    let url = format!("{}/v1/transactions", services.url);
     let client = reqwest::Client::builder().pool_max_idle_per_host(1_000).build().context("an HTTP client")?;
     let target = Arc::new(Target { client, url, bulk: options.bulk as usize });
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(Duration::from_millis(200));
-    let mut bench = Bench { options, world, target, step: 0, first_account: 0, bar };
+    let mut bench = Bench { options, services, target, step: 0, first_account: 0, bar };
     let mut rows = Vec::new();
     let count = |rate: f64| (rate * f64::from(options.seconds)) as usize;
     if let Some(rate) = options.rate.map(f64::from) {
@@ -234,7 +218,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         rows.push(bench.step("half", rate / 2.0, count(rate / 2.0)).await?);
     }
     bench.bar.finish_and_clear();
-    bench.world.stop().await?;
+    bench.services.stop().await?;
     print(&rows);
     options.json.as_deref().map_or(Ok(()), |path| report::write_json(path, &rows))
 }

@@ -1,5 +1,6 @@
 //! CPU time of processes, as Linux counts it.
 
+use anyhow::{Context, Result};
 use std::fs;
 use std::time::Duration;
 
@@ -33,4 +34,22 @@ pub(crate) fn of_tree(pid: u32) -> Duration {
 pub(crate) fn own() -> Duration {
     let ticks = fields(std::process::id()).map_or(0, |fields| fields[10] + fields[11]);
     Duration::from_millis(ticks * 1_000 / TICKS_A_SECOND)
+}
+
+/// Time on a CPU so far, to the nanosecond, from a `schedstat` file.
+fn exact(path: &str) -> Result<Duration> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
+    let first = text.split(' ').next().context("an empty schedstat")?;
+    Ok(Duration::from_nanos(first.parse()?))
+}
+
+/// Of this very thread, to the nanosecond.
+pub(crate) fn of_thread() -> Result<Duration> {
+    exact("/proc/thread-self/schedstat")
+}
+
+/// Of all threads of this process that live, to the nanosecond.
+pub(crate) fn own_exact() -> Result<Duration> {
+    let threads = fs::read_dir("/proc/self/task").context("reading /proc/self/task")?;
+    threads.map(|thread| exact(&format!("{}/schedstat", thread?.path().display()))).sum()
 }

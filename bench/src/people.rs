@@ -7,21 +7,22 @@ use rayon::prelude::*;
 use sheaf_core::F;
 use sheaf_core::amount::{PackedAmount, PackedFee};
 use sheaf_core::eddsa::SecretKey;
+use sheaf_core::geometry::Geometry;
 use sheaf_core::json::TransactionJson;
 use sheaf_core::operation::Operation;
-use sheaf_core::transaction::{Pair, Payload, Target};
-use sheaf_core::types::{AccountId, TokenId};
+use sheaf_core::transaction::{Pair, Payload, Target, Transaction};
+use sheaf_core::types::{AccountId, FIRST_BALANCE_WORD, KEY_HASH_WORD, OWNER_WORD, TokenId, field_from_address};
 
 /// The first account that is not the operator's.
 const FIRST_ACCOUNT: u32 = 2;
 /// What each gets at first, in the token's smallest unit.
-pub(super) const FUNDS: u128 = 1_000_000_000_000_000;
+pub(crate) const FUNDS: u128 = 1_000_000_000_000_000;
 /// The fee of each transfer.
-pub(super) const FEE: u128 = 100;
+pub(crate) const FEE: u128 = 100;
 
 /// Somebody with an account.
-pub(super) struct Person {
-    pub(super) account: AccountId,
+pub(crate) struct Person {
+    pub(crate) account: AccountId,
     key: SecretKey,
     pair: Pair,
     nonce: u64,
@@ -29,15 +30,15 @@ pub(super) struct Person {
 
 /// A transaction that is ready to be sent, and what it is to do.
 #[derive(Clone, Debug)]
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     /// The body of a request.
-    pub(super) json: String,
-    pub(super) effect: Effect,
+    pub(crate) json: String,
+    pub(crate) effect: Effect,
 }
 
 /// What executing it changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Effect {
+pub(crate) enum Effect {
     /// A transfer, by places in [`Crowd::people`].
     Transfer { from: usize, to: usize, amount: u128 },
     /// Nothing: it must be refused.
@@ -45,8 +46,8 @@ pub(super) enum Effect {
 }
 
 /// Everybody.
-pub(super) struct Crowd {
-    pub(super) people: Vec<Person>,
+pub(crate) struct Crowd {
+    pub(crate) people: Vec<Person>,
     random: ChaCha8Rng,
     domain: F,
 }
@@ -68,7 +69,7 @@ fn person(number: u32) -> Person {
 
 impl Person {
     /// The deposit that makes this account, as an entry of the L1 queue.
-    pub(super) fn deposit(&self) -> Operation {
+    pub(crate) fn deposit(&self) -> Operation {
         let Pair { owner, key_hash } = self.pair;
         let account = AccountId::new(0).expect("0 is an index");
         Operation::Deposit { account, token: TokenId::ETH.word(), amount: FUNDS, owner, key_hash }
@@ -77,14 +78,14 @@ impl Person {
 
 impl Crowd {
     /// `count` people from number `first` on, on the chain and contract of `domain`.
-    pub(super) fn new(first: u32, count: u32, domain: F, seed: u64) -> Self {
+    pub(crate) fn new(first: u32, count: u32, domain: F, seed: u64) -> Self {
         let people = (first..first + count).into_par_iter().map(person).collect();
         Self { people, random: ChaCha8Rng::seed_from_u64(seed), domain }
     }
 
     /// Signs `count` transfers among them, of which about `invalid` (0 to 1) have to be refused: half of those have a signature
     /// that does not verify, half want more than the sender has. `expires` is in unix seconds.
-    pub(super) fn prepare(&mut self, count: usize, invalid: f64, expires: u32) -> Vec<Prepared> {
+    pub(crate) fn prepare(&mut self, count: usize, invalid: f64, expires: u32) -> Vec<Prepared> {
         let plans: Vec<_> = (0..count).map(|_| self.plan(invalid, expires)).collect();
         let people = &self.people;
         let domain = self.domain;
@@ -99,6 +100,26 @@ impl Crowd {
                 Prepared { json, effect }
             })
             .collect()
+    }
+
+    /// Who a transfer among them goes to.
+    pub(crate) fn account_of(&self, transaction: &Transaction) -> Option<AccountId> {
+        let Target::Account(pair) = transaction.payload.target else { return None };
+        let number = u32::from_be_bytes(pair.owner.as_slice()[16..].try_into().expect("four bytes"));
+        self.people.iter().map(|person| person.account).find(|account| account.get() == number + FIRST_ACCOUNT)
+    }
+
+    /// Everybody's words with `balance`, as deposits make them.
+    pub(crate) fn words(&self, geometry: Geometry, balance: u128) -> Vec<(u32, F)> {
+        let of = |person: &Person| {
+            let values = [
+                (KEY_HASH_WORD, person.pair.key_hash),
+                (OWNER_WORD, field_from_address(person.pair.owner)),
+                (FIRST_BALANCE_WORD, F::from(balance)),
+            ];
+            values.map(|(word, value)| (geometry.address(person.account.get(), word), value))
+        };
+        self.people.iter().flat_map(of).collect()
     }
 
     fn plan(&mut self, invalid: f64, expires: u32) -> (Payload, Effect, bool, usize) {

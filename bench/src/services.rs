@@ -2,8 +2,8 @@
 //!
 //! Settlement does not run: its part, the confirmed entries of the L1 queue, is inserted here, as settlement would.
 
-use super::cpu;
-use super::people::Crowd;
+use crate::cpu;
+use crate::people::Crowd;
 use alloy_primitives::{Address, B256};
 use anyhow::{Context, Result, ensure};
 use rand::{RngCore, SeedableRng};
@@ -17,42 +17,49 @@ use sheaf_core::types::field_to_bytes;
 use sheaf_devkit::postgres::{ClusterOptions, Server};
 use sheaf_devkit::service::{Service, ServiceOptions};
 use sheaf_devkit::{http, paths};
+use sheaf_sequencer::Config;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const CHAIN_ID: u64 = 31_337;
 const CONTRACT: Address = Address::repeat_byte(0xCC);
+const OPERATOR: Address = Address::repeat_byte(0x0A);
+const RECEIPT_KEY: &str = "receipts.key";
 const READY_LIMIT: Duration = Duration::from_secs(60);
 const FUNDING_LIMIT: Duration = Duration::from_secs(600);
 /// Entries of the L1 queue inserted at once.
 const ENTRIES: usize = 1_000;
 
 /// The processes, and a connection to look behind them.
-pub(super) struct World {
-    api: Service,
-    sequencer: Service,
+pub(crate) struct Services {
+    /// The API and the sequencer, if they run.
+    processes: Option<[Service; 2]>,
     postgres: Server,
-    pub(super) pool: PgPool,
-    pub(super) url: String,
+    pub(crate) pool: PgPool,
+    pub(crate) url: String,
+    dir: PathBuf,
+    database: String,
+    shape: Shape,
     entries: u64,
 }
 
 /// CPU time of each process.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct CpuTimes {
-    pub(super) generator: Duration,
-    pub(super) api: Duration,
-    pub(super) sequencer: Duration,
-    pub(super) postgres: Duration,
+pub(crate) struct CpuTimes {
+    pub(crate) generator: Duration,
+    pub(crate) api: Duration,
+    pub(crate) sequencer: Duration,
+    pub(crate) postgres: Duration,
 }
 
 impl CpuTimes {
     /// What was used since `before`.
-    pub(super) fn since(self, before: Self) -> Self {
+    pub(crate) fn since(self, before: Self) -> Self {
         Self {
             generator: self.generator.saturating_sub(before.generator),
             api: self.api.saturating_sub(before.api),
@@ -63,31 +70,55 @@ impl CpuTimes {
 }
 
 /// The domain that the crowd signs for.
-pub(super) fn signing_domain() -> F {
+pub(crate) fn signing_domain() -> F {
     domain(CHAIN_ID, CONTRACT)
 }
 
-impl World {
-    /// Starts everything.
-    pub(super) async fn start(shape: Shape) -> Result<Self> {
+impl Services {
+    /// Starts a database, and nothing else.
+    pub(crate) async fn database(shape: Shape) -> Result<Self> {
         let dir = paths::fresh_bench()?;
         let cluster_dir = dir.join("postgres");
         let start = move || Server::start(&cluster_dir, ClusterOptions { temporary: true, ..ClusterOptions::default() });
         let postgres = tokio::task::spawn_blocking(start).await??;
         let database = postgres.own_database(&dir)?;
-        let [sequencer_at, api_at] = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], http::free_port())));
-        let config = dir.join("sheaf.toml");
-        std::fs::write(&config, configuration(&dir, &database, shape, sequencer_at, api_at)?)?;
-        let sequencer = spawn("sequencer", &dir, &config)?;
-        await_ready(&sequencer, sequencer_at, "/status").await?;
-        let api = spawn("api", &dir, &config)?;
-        await_ready(&api, api_at, "/v1/health").await?;
         let pool = PgPoolOptions::new().max_connections(4).connect(&database).await?;
-        Ok(Self { api, sequencer, postgres, pool, url: format!("http://{api_at}"), entries: 0 })
+        write_key(&dir.join(RECEIPT_KEY))?;
+        Ok(Self { processes: None, postgres, pool, url: String::new(), dir, database, shape, entries: 0 })
+    }
+
+    /// Starts a database, a sequencer and an API.
+    pub(crate) async fn start(shape: Shape) -> Result<Self> {
+        let mut services = Self::database(shape).await?;
+        let [sequencer_at, api_at] = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], http::free_port())));
+        let config = services.dir.join("sheaf.toml");
+        std::fs::write(&config, services.configuration(sequencer_at, api_at))?;
+        let sequencer = spawn("sequencer", &services.dir, &config)?;
+        await_ready(&sequencer, sequencer_at, "/status").await?;
+        let api = spawn("api", &services.dir, &config)?;
+        await_ready(&api, api_at, "/v1/health").await?;
+        services.processes = Some([api, sequencer]);
+        services.url = format!("http://{api_at}");
+        Ok(services)
+    }
+
+    /// The configuration of a sequencer on this database.
+    pub(crate) fn sequencer_config(&self) -> Result<Config> {
+        let json = serde_json::json!({
+            "database_url": self.database,
+            "listen": "127.0.0.1:0",
+            "chain_id": CHAIN_ID,
+            "contract": CONTRACT,
+            "shape": self.shape,
+            "fee_owner": OPERATOR,
+            "fee_key_hash": operator_key_hash(),
+            "receipt_key_file": self.dir.join(RECEIPT_KEY),
+        });
+        Ok(serde_json::from_value(json)?)
     }
 
     /// The settings that decide whether a commit survives a power cut, as the server has them.
-    pub(super) async fn durability(&self) -> Result<String> {
+    pub(crate) async fn durability(&self) -> Result<String> {
         let mut settings = Vec::new();
         for name in ["fsync", "full_page_writes", "synchronous_commit"] {
             let value: String = sqlx::query_scalar("SELECT current_setting($1)").bind(name).fetch_one(&self.pool).await?;
@@ -96,8 +127,8 @@ impl World {
         Ok(settings.join(", "))
     }
 
-    /// Gives everybody in `crowd` an account with money, through the L1 queue.
-    pub(super) async fn fund(&mut self, crowd: &Crowd) -> Result<()> {
+    /// Appends everybody's deposit to the L1 queue.
+    pub(crate) async fn queue(&mut self, crowd: &Crowd) -> Result<()> {
         for people in crowd.people.chunks(ENTRIES) {
             let mut tx = self.pool.begin().await?;
             for person in people {
@@ -107,6 +138,12 @@ impl World {
             sqlx::query("NOTIFY l1_operations").execute(&mut *tx).await?;
             tx.commit().await?;
         }
+        Ok(())
+    }
+
+    /// Gives everybody in `crowd` an account with money.
+    pub(crate) async fn fund(&mut self, crowd: &Crowd) -> Result<()> {
+        self.queue(crowd).await?;
         let began = Instant::now();
         let waiting = "SELECT count(*) FROM l1_operations WHERE batch IS NULL";
         while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&self.pool).await? > 0 {
@@ -121,36 +158,60 @@ impl World {
     }
 
     /// Sealed batches, and those of them that are built.
-    pub(super) async fn batches(&self) -> Result<(i64, i64)> {
+    pub(crate) async fn batches(&self) -> Result<(i64, i64)> {
         let query = "SELECT count(*) FILTER (WHERE status <> 'open'), count(commitment) FROM batches";
         Ok(sqlx::query_as(query).fetch_one(&self.pool).await?)
     }
 
-    /// CPU time used so far.
-    pub(super) fn cpu(&self) -> CpuTimes {
-        CpuTimes {
-            generator: cpu::own(),
-            api: cpu::of_tree(self.api.id()),
-            sequencer: cpu::of_tree(self.sequencer.id()),
-            postgres: match &self.postgres {
-                Server::Private(cluster) => cpu::of_tree(cluster.id()),
-                // It may be on another machine.
-                Server::Given(_) => Duration::ZERO,
-            },
+    /// CPU time that Postgres used so far; 0 if it is not ours, it may then be on another machine.
+    pub(crate) fn postgres_cpu(&self) -> Duration {
+        match &self.postgres {
+            Server::Private(cluster) => cpu::of_tree(cluster.id()),
+            Server::Given(_) => Duration::ZERO,
         }
     }
 
-    /// Stops everything.
-    pub(super) async fn stop(mut self) -> Result<()> {
-        self.pool.close().await;
-        tokio::task::spawn_blocking(move || {
-            self.api.stop();
-            self.sequencer.stop();
-            self.postgres.stop();
-        })
-        .await?;
-        Ok(())
+    /// CPU time used so far.
+    pub(crate) fn cpu(&self) -> CpuTimes {
+        let [api, sequencer] = match &self.processes {
+            Some(processes) => processes.each_ref().map(|process| cpu::of_tree(process.id())),
+            None => [Duration::ZERO; 2],
+        };
+        CpuTimes { generator: cpu::own(), api, sequencer, postgres: self.postgres_cpu() }
     }
+
+    /// Stops everything.
+    pub(crate) async fn stop(self) -> Result<()> {
+        let Self { processes, mut postgres, pool, .. } = self;
+        pool.close().await;
+        let stop = move || {
+            processes.into_iter().flatten().for_each(|mut process| {
+                process.stop();
+            });
+            postgres.stop();
+        };
+        Ok(tokio::task::spawn_blocking(stop).await?)
+    }
+
+    fn configuration(&self, sequencer: SocketAddr, api: SocketAddr) -> String {
+        let Shape { id, slots, leaf_rows, node_rows } = self.shape;
+        format!(
+            "[database]\nurl = \"{}\"\n\
+             [l1]\nrpc_url = \"http://127.0.0.1:1\"\nchain_id = {CHAIN_ID}\ncontract = \"{CONTRACT}\"\nconfirmations = 1\n\
+             [chain]\nkeys = \"none\"\nfee_owner = \"{OPERATOR}\"\nfee_key_hash = \"{}\"\n\
+             shape = {{ id = {id}, slots = {slots}, leaf_rows = {leaf_rows}, node_rows = {node_rows} }}\n\
+             [sequencer]\nlisten = \"{sequencer}\"\nreceipt_key_file = \"{}\"\n\
+             minimum_fees = [{{ token = 0, transfer = \"10\", transfer_new = \"50\", withdraw = \"30\" }}]\n\
+             [api]\nlisten = \"{api}\"\n",
+            self.database,
+            operator_key_hash(),
+            self.dir.join(RECEIPT_KEY).display(),
+        )
+    }
+}
+
+fn operator_key_hash() -> B256 {
+    B256::from(field_to_bytes(SecretKey::from_seed(&[0x0A; 32]).public_key().key_hash()))
 }
 
 async fn insert_entry(tx: &mut sqlx::PgConnection, index: u64, entry: &Operation) -> Result<()> {
@@ -183,29 +244,25 @@ async fn await_ready(service: &Service, address: SocketAddr, path: &'static str)
     Ok(())
 }
 
-/// A private key for this run only, in a file.
-fn key_file(dir: &Path) -> Result<PathBuf> {
+/// Writes a private key for this run only.
+fn write_key(path: &Path) -> Result<()> {
     let mut bytes = [0; 32];
     ChaCha8Rng::from_os_rng().fill_bytes(&mut bytes);
-    let path = dir.join("receipts.key");
-    std::fs::write(&path, alloy_primitives::hex::encode(bytes))?;
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    Ok(path)
+    std::fs::write(path, alloy_primitives::hex::encode(bytes))?;
+    Ok(std::fs::set_permissions(path, PermissionsExt::from_mode(0o600))?)
 }
 
-fn configuration(dir: &Path, database: &str, shape: Shape, sequencer: SocketAddr, api: SocketAddr) -> Result<String> {
-    let operator = SecretKey::from_seed(&[0x0A; 32]).public_key().key_hash();
-    let Shape { id, slots, leaf_rows, node_rows } = shape;
-    Ok(format!(
-        "[database]\nurl = \"{database}\"\n\
-         [l1]\nrpc_url = \"http://127.0.0.1:1\"\nchain_id = {CHAIN_ID}\ncontract = \"{CONTRACT}\"\nconfirmations = 1\n\
-         [chain]\nkeys = \"none\"\nfee_owner = \"{}\"\nfee_key_hash = \"{}\"\n\
-         shape = {{ id = {id}, slots = {slots}, leaf_rows = {leaf_rows}, node_rows = {node_rows} }}\n\
-         [sequencer]\nlisten = \"{sequencer}\"\nreceipt_key_file = \"{}\"\n\
-         minimum_fees = [{{ token = 0, transfer = \"10\", transfer_new = \"50\", withdraw = \"30\" }}]\n\
-         [api]\nlisten = \"{api}\"\n",
-        Address::repeat_byte(0x0A),
-        B256::from(field_to_bytes(operator)),
-        key_file(dir)?.display(),
-    ))
+/// Unix time.
+pub(crate) fn now_s() -> Result<u32> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().try_into()?)
+}
+
+/// A batch of `slots` with rows for them; 256 of them fill about 2^22 constraints.
+pub(crate) const fn shape(slots: u32) -> Shape {
+    let development = Shape::DEVELOPMENT;
+    if slots as usize == development.slots {
+        return development;
+    }
+    let slots = slots as usize;
+    Shape { id: 1, slots, leaf_rows: 6 + 4 * slots, node_rows: 71 + 16 * slots }
 }
