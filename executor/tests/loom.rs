@@ -2,10 +2,10 @@
 //!
 //! `cargo test -p sheaf-executor --features loom --test loom`
 
-use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, Ordering};
 use sheaf_executor::schedule::{NONE, Policy, Schedule, Sound, Tasks};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
 
 /// `edges[t]`: the tasks that wait for task `t`.
 type Graph = &'static [[u32; 3]];
@@ -46,17 +46,23 @@ struct Shared<P> {
     graph: Graph,
     runs: Vec<AtomicU32>,
     words: Vec<AtomicU32>,
+    /// What went wrong. No part of the model, which can't unwind out of a task.
+    faults: Mutex<Vec<String>>,
 }
 
 struct Worker<P>(Arc<Shared<P>>);
 
 impl<P> Tasks for Worker<P> {
     fn run(&mut self, task: u32) {
-        assert_eq!(self.0.runs[task as usize].fetch_add(1, Ordering::Relaxed), 0, "task {task} ran twice");
+        let fault = |text: String| self.0.faults.lock().unwrap().push(text);
+        if self.0.runs[task as usize].fetch_add(1, Ordering::Relaxed) != 0 {
+            fault(format!("task {task} ran twice"));
+        }
         let predecessors = self.0.graph.iter().enumerate().filter(|(_, next)| next.contains(&task));
         for (predecessor, _) in predecessors {
-            let word = self.0.words[predecessor].load(Ordering::Relaxed);
-            assert_eq!(word, 1, "task {task} does not see what task {predecessor} wrote");
+            if self.0.words[predecessor].load(Ordering::Relaxed) != 1 {
+                fault(format!("task {task} does not see what task {predecessor} wrote"));
+            }
         }
         self.0.words[task as usize].store(1, Ordering::Relaxed);
     }
@@ -75,14 +81,15 @@ fn check<P: Policy + Send + Sync + 'static>(graph: Graph, threads: usize) {
             schedule.push(graph.iter().flatten().filter(|next| **next == task).count() as u32);
         }
         let cells = || graph.iter().map(|_| AtomicU32::new(0)).collect();
-        let shared = Arc::new(Shared { schedule, graph, runs: cells(), words: cells() });
+        let shared = Arc::new(Shared { schedule, graph, runs: cells(), words: cells(), faults: Mutex::default() });
         let work = |shared: Arc<Shared<P>>| move || shared.schedule.work(&mut Worker(shared.clone()), &mut Vec::new());
         let others: Vec<_> = (1..threads).map(|_| loom::thread::spawn(work(shared.clone()))).collect();
         work(shared.clone())();
         others.into_iter().for_each(|thread| thread.join().unwrap());
-        for (task, runs) in shared.runs.iter().enumerate() {
-            assert_eq!(runs.load(Ordering::Relaxed), 1, "task {task} did not run");
-        }
+        let runs: Vec<_> = shared.runs.iter().map(|runs| runs.load(Ordering::Relaxed)).collect();
+        let faults = std::mem::take(&mut *shared.faults.lock().unwrap());
+        drop(shared);
+        assert!(faults.is_empty() && runs.iter().all(|runs| *runs == 1), "{faults:?}, runs {runs:?}");
     });
 }
 
