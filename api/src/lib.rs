@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Everything that can go wrong reaches the client as a status and `{code, message}` of
-//! [`error::CODES`]; internals go to the log. Signatures are never served. [`client`] is the typed
+//! [`error::CODES`]; internals go to the log. Users' signatures are never served. [`client`] is the typed
 //! Rust client of all this; the wallet uses it.
 
 pub mod client;
