@@ -66,6 +66,8 @@ pub(crate) async fn unwind(
     let to = request.to_batch;
     let mut tx = connection.begin().await?;
     if super::current_epoch(&mut tx).await? != epoch {
+        // Not left to the next use of the connection: until then the chain's row would be locked.
+        tx.rollback().await?;
         return Err(StoreError::Fenced);
     }
     environment.reached(Step::UnwindingBegun);
