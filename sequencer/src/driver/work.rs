@@ -40,7 +40,7 @@ impl Driver {
             Err(refusal) => Err((waiter, refusal)),
         };
         match inserted {
-            Ok(Inserted::New(removed)) => removed.into_iter().for_each(|removed| self.refuse_removed(removed)),
+            Ok(Inserted::New(removed)) => removed.into_iter().for_each(|removed| self.refuse_removed(*removed)),
             Ok(Inserted::Joined) => {}
             Ok(Inserted::Crowded(waiter)) => pending(waiter),
             Err((waiter, refusal)) => return self.refuse(hash, waiter.into_iter().chain(other), &refusal),

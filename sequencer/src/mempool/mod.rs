@@ -66,7 +66,7 @@ pub(crate) struct Removed<W> {
 #[derive(Clone, Debug)]
 pub(crate) enum Inserted<W> {
     /// It waits, perhaps in the place of another one.
-    New(Option<Removed<W>>),
+    New(Option<Box<Removed<W>>>),
     /// It waited already, and has one more who waits for its fate.
     Joined,
     /// It waited already, and as many wait for its fate as may.
@@ -143,7 +143,8 @@ impl<W> Mempool<W> {
             }
             let replaced = self.remove(account, nonce);
             self.place(Entry { verified, waiters: waiter.into_iter().collect() }, next);
-            return Ok(Inserted::New(Some(Removed { entry: replaced, refusal: Refusal::Replaced })));
+            let removed = Removed { entry: replaced, refusal: Refusal::Replaced };
+            return Ok(Inserted::New(Some(Box::new(removed))));
         }
         assert!(nonce >= next, "an old nonce is not put in");
         let displaced = match self.displaced(account, nonce) {
@@ -151,7 +152,7 @@ impl<W> Mempool<W> {
             Err(refusal) => return Err((waiter, refusal)),
         };
         self.place(Entry { verified, waiters: waiter.into_iter().collect() }, next);
-        Ok(Inserted::New(displaced.map(|entry| Removed { entry, refusal: Refusal::PoolFull })))
+        Ok(Inserted::New(displaced.map(|entry| Box::new(Removed { entry, refusal: Refusal::PoolFull }))))
     }
 
     /// Takes out at most `max` transactions in the order in which to execute them. Each account's are in the order of its

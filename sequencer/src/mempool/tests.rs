@@ -1,6 +1,6 @@
 //! The pool against a naive one that keeps everything in lists, over random calls.
 
-use super::{Bounds, Entry, Inserted, Mempool, Removed, TURN, WAITERS_MAX};
+use super::{Bounds, Entry, Inserted, Mempool, TURN, WAITERS_MAX};
 use crate::engine::Verified;
 use crate::error::Refusal;
 use alloy_primitives::Address;
@@ -146,7 +146,7 @@ impl Model {
 fn outcome(result: Result<Inserted<u64>, (Option<u64>, Refusal)>) -> String {
     match result {
         Ok(Inserted::New(None)) => "new".to_owned(),
-        Ok(Inserted::New(Some(Removed { entry, refusal }))) => format!("{} {:?}", refusal.code(), entry.waiters),
+        Ok(Inserted::New(Some(removed))) => format!("{} {:?}", removed.refusal.code(), removed.entry.waiters),
         Ok(Inserted::Joined) => "joined".to_owned(),
         Ok(Inserted::Crowded(_)) => "crowded".to_owned(),
         Err((_, refusal)) => refusal.code().to_owned(),
@@ -244,7 +244,8 @@ impl Run {
                     self.model.remove(entry.account(), entry.nonce());
                 }
                 let mut expected: Vec<_> = gone.iter().map(|e| e.verified.hash).collect();
-                (found.sort_unstable(), expected.sort_unstable());
+                found.sort_unstable();
+                expected.sort_unstable();
                 assert_eq!(found, expected);
                 "expired".to_owned()
             }
