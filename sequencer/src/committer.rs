@@ -8,7 +8,7 @@ use crate::builder::Progress;
 use crate::environment::Environment;
 use crate::health::Health;
 use crate::signer::{SignedBlock, Signer};
-use crate::store::{StoreError, commit_block, current_epoch, take_writer_lock};
+use crate::store::{self, Holder, StoreError, commit_block, current_epoch, take_writer_lock};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use std::sync::Arc;
@@ -23,6 +23,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 pub(crate) struct Committer {
     pub(crate) options: PgConnectOptions,
     pub(crate) connection: Option<PgConnection>,
+    /// That connection, or the last one: until the server knows that it is gone, it has the lock.
+    pub(crate) holder: Holder,
     pub(crate) shape: u8,
     pub(crate) epoch: i64,
     pub(crate) signer: Signer,
@@ -61,18 +63,28 @@ impl Committer {
     async fn attempt(&mut self, block: &BlockRecord, signed: &SignedBlock) -> Result<(), StoreError> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            empty => empty.insert(reconnect(&self.options, self.epoch).await?),
+            empty => {
+                let (connection, holder) = reconnect(&self.options, self.epoch, &self.holder).await?;
+                self.holder = holder;
+                empty.insert(connection)
+            }
         };
         commit_block(connection, block, signed, self.shape, self.epoch, &self.environment).await
     }
 }
 
-/// A new writing connection under the same epoch.
-async fn reconnect(options: &PgConnectOptions, epoch: i64) -> Result<PgConnection, StoreError> {
+/// A new writing connection under the same epoch, in the place of the last one.
+async fn reconnect(options: &PgConnectOptions, epoch: i64, last: &Holder) -> Result<(PgConnection, Holder), StoreError> {
     let mut connection = options.connect().await?;
+    // The server may never notice that it is gone, and what it was doing must come to an end.
+    store::depose(&mut connection, last).await?;
     match take_writer_lock(&mut connection).await {
-        // The server has not noticed yet that the old connection is gone.
-        Err(StoreError::Fenced) if current_epoch(&mut connection).await? == epoch => Err(sqlx::Error::PoolTimedOut.into()),
-        other => other.map(|()| connection),
+        // It is still about to end, or somebody who stands by has the lock and is about to begin an epoch.
+        Err(StoreError::Fenced) if current_epoch(&mut connection).await? == epoch => Err(StoreError::Silent),
+        Err(error) => Err(error),
+        Ok(()) => {
+            let holder = store::myself(&mut connection).await?;
+            Ok((connection, holder))
+        }
     }
 }

@@ -12,12 +12,17 @@ pub(crate) struct Health {
 impl Health {
     /// `part` can't work.
     pub(crate) fn complain(&self, part: &'static str, reason: impl ToString) {
-        self.lock().insert(part, reason.to_string());
+        let reason = reason.to_string();
+        if self.lock().insert(part, reason.clone()).is_none() {
+            tracing::warn!(part, reason, "not ready: nothing is taken");
+        }
     }
 
     /// `part` works (again).
     pub(crate) fn recover(&self, part: &'static str) {
-        self.lock().remove(part);
+        if self.lock().remove(part).is_some() {
+            tracing::info!(part, "works again");
+        }
     }
 
     /// Which parts don't work; `None` if all do.

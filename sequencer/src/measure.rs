@@ -67,10 +67,12 @@ impl Stages {
         tx.commit().await?;
         let next_l1 = resume.next_unread_l1();
         let bounds = Bounds { total: config.limits.pending_max, per_account: config.limits.pending_per_account_max };
+        let holder = store::myself(&mut writer).await?;
         let committer = Committer {
             signer: Signer::load(&config.receipt_key_file, config.chain_id, config.contract)?,
             options,
             connection: Some(writer),
+            holder,
             shape: config.shape.id,
             epoch,
             progress: Arc::new(Progress::default()),

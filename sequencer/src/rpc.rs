@@ -89,7 +89,8 @@ async fn submit(State(server): State<Arc<Server>>, request: Request) -> Response
     };
     drop(body);
     if let Some(problem) = server.shared.problem() {
-        tracing::warn!(problem, "a submission is refused");
+        // What is the matter was logged when it began.
+        tracing::debug!(problem, "a submission is refused");
         return server.shared.come_again(&Refusal::NotReady);
     }
     if request.transactions.len() > limits.request_transactions_max {

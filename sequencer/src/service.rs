@@ -115,7 +115,8 @@ impl Sequencer {
 }
 
 async fn lead(ground: &Arc<Ground>, candidate: Candidate) -> anyhow::Result<Role> {
-    Ok(Role::Leading(Box::new(Leading::begin(ground.clone(), candidate).await?)))
+    let beginning = Leading::begin(ground.clone(), candidate);
+    Ok(Role::Leading(Box::new(store::within(store::LOADING_TIME_MAX, beginning).await?)))
 }
 
 /// Stands by until it can lead, and leads.
@@ -128,7 +129,7 @@ async fn take_turn(ground: &Arc<Ground>, mut standby: Standby) -> anyhow::Result
 /// begun, so that nobody else takes over between.
 async fn lead_again(ground: &Arc<Ground>, last: Term) -> anyhow::Result<Role> {
     let again = async {
-        let mut writer = ground.options.connect().await?;
+        let mut writer = ground.options.connect().await.map_err(StoreError::from)?;
         store::take_writer_lock(&mut writer).await?;
         lead(ground, Candidate { writer, warm: None }).await
     };
@@ -137,10 +138,14 @@ async fn lead_again(ground: &Arc<Ground>, last: Term) -> anyhow::Result<Role> {
     or_stand_by(ground, role)
 }
 
+fn is_transient(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<StoreError>().is_some_and(StoreError::is_transient)
+}
+
 /// If the database went away while a term should begin, nothing is lost: then this sequencer stands by.
 fn or_stand_by(ground: &Arc<Ground>, role: anyhow::Result<Role>) -> anyhow::Result<Role> {
     match role {
-        Err(error) if error.downcast_ref::<StoreError>().is_some_and(StoreError::is_transient) => {
+        Err(error) if is_transient(&error) => {
             tracing::warn!(%error, "a term could not begin: this sequencer stands by");
             Ok(Role::Standing(Standby::new(ground.clone())))
         }

@@ -66,7 +66,7 @@ enum Cause {
 impl Term {
     /// Begins an epoch on the connection that holds the lock.
     async fn begin(ground: &Ground, writer: &mut PgConnection, health: &Health) -> anyhow::Result<Self> {
-        let mut helper = ground.options.connect().await?;
+        let mut helper = ground.options.connect().await.map_err(StoreError::from)?;
         let epoch = store::seize_epoch(writer, &mut helper, &Identity::of(&ground.config)).await?;
         ground.environment.reached(Step::EpochBegun);
         ground.front.close("taking over", None);
@@ -107,7 +107,8 @@ impl Leading {
         let (loaded, base) = warm.into_parts();
         let mut tx = store::snapshot(&mut writer).await?;
         let resume = store::load_rest(&mut tx, Engine::rules(&config), loaded).await?;
-        tx.commit().await?;
+        tx.commit().await.map_err(StoreError::from)?;
+        let holder = store::myself(&mut writer).await?;
         environment.reached(Step::StateLoaded);
         let progress = Arc::new(Progress::default());
         let builder =
@@ -141,6 +142,7 @@ impl Leading {
         let committer = Committer {
             options: ground.options.clone(),
             connection: Some(writer),
+            holder,
             shape: config.shape.id,
             epoch,
             signer: ground.signer.clone(),

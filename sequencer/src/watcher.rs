@@ -88,21 +88,11 @@ impl Watcher {
 
     /// Reports what is new, and says whether that is all.
     async fn look(&mut self, listener: &mut Option<PgListener>) -> Result<Found, StoreError> {
-        if listener.is_none() {
-            // Listening begins before looking, so that nothing falls between.
-            let mut fresh = PgListener::connect_with(&self.pool).await?;
-            fresh.listen_all(["l1_operations", "unwindings"]).await?;
-            *listener = Some(fresh);
-        }
-        if store::requested_unwinding(&self.pool).await?.is_some() {
-            return Ok(Found::Unwinding);
-        }
-        let tokens = store::listed_tokens(&mut *self.pool.acquire().await?).await?;
+        let Some((tokens, entries)) = store::in_time(self.read(listener)).await? else { return Ok(Found::Unwinding) };
         if tokens != self.tokens {
             self.tokens.clone_from(&tokens);
             let _ = self.news.send(L1News::Tokens(tokens)).await;
         }
-        let entries = store::confirmed_entries(&self.pool, self.geometry, self.next, ENTRIES_MAX).await?;
         let count = entries.len();
         if count > 0 {
             self.environment.reached(Step::L1Read);
@@ -112,5 +102,21 @@ impl Watcher {
             let _ = self.news.send(L1News::Entry(entry)).await;
         }
         Ok(if count == ENTRIES_MAX { Found::Full } else { Found::All })
+    }
+
+    /// All listed tokens and the next entries; `None` if work is to be taken back.
+    async fn read(&self, listener: &mut Option<PgListener>) -> Result<Option<(BTreeSet<TokenId>, Vec<L1Entry>)>, StoreError> {
+        if listener.is_none() {
+            // Listening begins before looking, so that nothing falls between.
+            let mut fresh = PgListener::connect_with(&self.pool).await?;
+            fresh.listen_all(["l1_operations", "unwindings"]).await?;
+            *listener = Some(fresh);
+        }
+        if store::requested_unwinding(&self.pool).await?.is_some() {
+            return Ok(None);
+        }
+        let tokens = store::listed_tokens(&mut *self.pool.acquire().await?).await?;
+        let entries = store::confirmed_entries(&self.pool, self.geometry, self.next, ENTRIES_MAX).await?;
+        Ok(Some((tokens, entries)))
     }
 }

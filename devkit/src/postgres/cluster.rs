@@ -25,15 +25,17 @@ pub struct ClusterOptions {
     pub connections_max: u16,
     /// Whether its directory is removed when its owner ends without stopping it.
     pub temporary: bool,
+    /// Where it listens on the loopback; any free port if none is given.
+    pub port: Option<u16>,
 }
 
 impl Default for ClusterOptions {
     fn default() -> Self {
-        Self { durable: true, connections_max: 100, temporary: false }
+        Self { durable: true, connections_max: 100, temporary: false, port: None }
     }
 }
 
-/// A running private server, that listens on a random loopback port and asks for a random password.
+/// A running private server, that listens on a loopback port and asks for a random password.
 ///
 /// It has no unix socket: the path of one may have 107 bytes only, and repositories lie deep.
 #[derive(Debug)]
@@ -71,6 +73,11 @@ impl Cluster {
     /// Returns the URL of a database in this server, existing or not.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://{USER}:{}@127.0.0.1:{}/{database}", self.password, self.port)
+    }
+
+    /// Returns the port that it listens on, for a later [`ClusterOptions::port`].
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// Returns the server's process number.
@@ -163,7 +170,7 @@ fn await_predecessor(data: &Path) -> Result<()> {
 
 /// Starts the server on a free port and waits until it takes connections.
 fn launch(dir: &Path, data: &Path, programs: &Programs, options: &ClusterOptions) -> Result<(Service, u16)> {
-    let port = http::free_port();
+    let port = options.port.unwrap_or_else(http::free_port);
     let durable = if options.durable { "on" } else { "off" };
     let settings = [
         "listen_addresses=127.0.0.1".to_owned(),

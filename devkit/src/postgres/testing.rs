@@ -47,7 +47,7 @@ impl Drop for TestDatabase {
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {
-        let options = ClusterOptions { durable: false, connections_max: 300, temporary: true };
+        let options = ClusterOptions { durable: false, connections_max: 300, temporary: true, port: None };
         let started = paths::fresh("test-pg-").and_then(|dir| Server::start(&dir, options));
         started.unwrap_or_else(|error| panic!("starting the tests' Postgres server: {error}"))
     })

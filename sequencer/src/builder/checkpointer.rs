@@ -28,7 +28,7 @@ impl Checkpointer {
     /// If that can't be done: a defect, or another sequencer.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         loop {
-            match self.look().await {
+            match store::within(store::LOADING_TIME_MAX, self.look()).await {
                 Ok(()) => self.health.recover("checkpoints"),
                 Err(error) if error.is_transient() => {
                     tracing::warn!(%error, "the state's chunks can't be written");

@@ -133,7 +133,7 @@ impl Builder {
                 Some(input) => input,
                 // What is there can be built before the database is asked for more.
                 None if !inputs.is_empty() => break,
-                None => match store::next_unbuilt(&self.pool, last).await? {
+                None => match store::in_time(store::next_unbuilt(&self.pool, last)).await? {
                     Some(input) => input,
                     None => break,
                 },
@@ -155,7 +155,7 @@ impl Builder {
         self.tree = tree;
         let built = built.map_err(|(number, error)| anyhow::anyhow!("batch {number} can't be built: {error}"))?;
         self.environment.reached(Step::BatchBuilt);
-        while let Err(error) = store::store_built(&self.pool, &built, self.epoch, &self.environment).await {
+        while let Err(error) = store::in_time(store::store_built(&self.pool, &built, self.epoch, &self.environment)).await {
             if !error.is_transient() {
                 return Err(anyhow::Error::from(error).context("built batches can't be stored"));
             }

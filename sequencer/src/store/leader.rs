@@ -48,6 +48,16 @@ impl Beat {
     }
 }
 
+/// This connection, as the holder of the lock that it may be.
+///
+/// # Errors
+/// [`StoreError::Sql`].
+pub(crate) async fn myself(connection: &mut PgConnection) -> Result<Holder, StoreError> {
+    let query = "SELECT pid, backend_start::text AS since FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+    let row = sqlx::query(query).fetch_one(connection).await?;
+    Ok(Holder { pid: row.try_get("pid")?, since: row.try_get("since")? })
+}
+
 /// Looks who leads.
 ///
 /// # Errors

@@ -28,8 +28,9 @@ pub(crate) use chain::{Identity, begin_epoch, check_identity, current_epoch, tak
 pub(crate) use follow::{BuiltBatch, news_after};
 pub(crate) use l1::{confirmed_entries, listed_tokens};
 #[cfg(test)]
-pub(crate) use leader::{Beat, Holder};
-pub(crate) use leader::{Sighting, beat, depose, release_writer_lock, resign, seize_epoch, sight_leader, try_writer_lock};
+pub(crate) use leader::Beat;
+pub(crate) use leader::Holder;
+pub(crate) use leader::{Sighting, beat, depose, myself, release_writer_lock, resign, seize_epoch, sight_leader, try_writer_lock};
 pub(crate) use load::load_rest;
 pub(crate) use rejections::write_rejections;
 pub(crate) use unwind::{requested_unwinding, unwind};
@@ -38,6 +39,7 @@ pub(crate) use state::{Loaded, load_state, snapshot};
 pub(crate) use undo::{last_built, words_after};
 pub(crate) use checkpoint::{LogSize, checkpoint, log_size};
 
+use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use std::time::Duration;
 
@@ -50,6 +52,9 @@ pub enum StoreError {
     /// The migrations can't be run.
     #[error(transparent)]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The server says nothing: it stands still, or the connection broke without a sign.
+    #[error("the database does not answer")]
+    Silent,
     /// What is stored can't be right.
     #[error("the database is damaged: {0}")]
     Damaged(String),
@@ -83,9 +88,45 @@ impl StoreError {
                     | sqlx::Error::PoolTimedOut
                     | sqlx::Error::WorkerCrashed
             ),
+            Self::Silent => true,
             _ => false,
         }
     }
+}
+
+/// How long an answer may take that nobody waits for: longer than what is asked can take.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
+/// How long reading the state may take, and what else grows with it.
+pub(crate) const LOADING_TIME_MAX: Duration = Duration::from_secs(300);
+/// How long a connection of the pool may take to show that it is good.
+const PING_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// What every session tells the server: to end transactions that nobody goes on with, and with them their locks, and to
+/// look whether the client is still there.
+const SESSION: [(&str, &str); 4] = [
+    ("idle_in_transaction_session_timeout", "20s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+];
+
+/// Waits for an answer, but not for ever: a connection can break without a sign.
+///
+/// # Errors
+/// [`StoreError::Silent`] if there is none in time. Then it is unknown whether anything was done.
+pub(crate) async fn in_time<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    within(ANSWER_TIME_MAX, answer).await
+}
+
+/// The same with another limit.
+///
+/// # Errors
+/// [`StoreError::Silent`], see [`in_time`]; and what the answer itself may be.
+pub(crate) async fn within<T, E: From<StoreError>>(
+    time_max: Duration,
+    answer: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    tokio::time::timeout(time_max, answer).await.unwrap_or_else(|_| Err(StoreError::Silent.into()))
 }
 
 /// Opens a pool of connections to `url`.
@@ -94,11 +135,20 @@ impl StoreError {
 /// [`StoreError::Sql`] if the server can't be reached.
 pub async fn connect(url: &str) -> Result<PgPool, StoreError> {
     let options = PgPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(5));
+    // Without it, a connection that does not answer when it is given back would keep its place for ever.
+    let options = options.after_release(|connection, _| {
+        Box::pin(async {
+            match tokio::time::timeout(PING_TIME_MAX, connection.ping()).await {
+                Ok(answer) => answer.map(|()| true),
+                Err(_) => Err(sqlx::Error::PoolTimedOut),
+            }
+        })
+    });
     Ok(options.connect_with(connect_options(url)?).await?)
 }
 
 pub(crate) fn connect_options(url: &str) -> Result<PgConnectOptions, StoreError> {
-    Ok(url.parse::<PgConnectOptions>()?.application_name("sheaf"))
+    Ok(url.parse::<PgConnectOptions>()?.application_name("sheaf").options(SESSION))
 }
 
 /// Brings the schema up to date. Safe to call from several processes at once.

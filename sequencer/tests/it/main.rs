@@ -3,6 +3,7 @@
 mod basics;
 mod batches;
 mod crash;
+mod database;
 mod l1;
 mod pool;
 mod refusals;

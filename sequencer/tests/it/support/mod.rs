@@ -1,6 +1,11 @@
 //! A sequencer on a database of its own, with users, and settlement's part of the tables played by hand.
 
+pub(crate) mod audit;
 mod check;
+pub(crate) mod crowd;
+pub(crate) mod process;
+pub(crate) mod proxy;
+pub(crate) mod queue;
 mod users;
 
 pub(crate) use check::{check_batches, root_from_sql};
@@ -36,6 +41,8 @@ pub(crate) fn config(url: &str) -> Config {
         "block_ms": 5,
         "batch_timeout_ms": 3_600_000,
         "l1_wait_ms": 0,
+        // Whoever is killed is missed soon.
+        "takeover_after_ms": 500,
         // The tests' server is not durable; they kill processes, not machines.
         "allow_unsafe_durability": true,
     });
@@ -78,7 +85,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<AtomicU32>,
     pub(crate) running: Option<Running>,
     entries: u64,
-    _database: TestDatabase,
+    _database: Option<TestDatabase>,
 }
 
 impl World {
@@ -96,12 +103,18 @@ impl World {
     /// A database without a sequencer.
     pub(crate) async fn stopped(change: impl FnOnce(&mut Config)) -> Self {
         let database = TestDatabase::create();
-        let mut config = config(database.url());
+        let url = database.url().to_owned();
+        Self { _database: Some(database), ..Self::on(&url, change).await }
+    }
+
+    /// The same on an empty database that somebody else keeps.
+    pub(crate) async fn on(url: &str, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = config(url);
         change(&mut config);
-        let pool = store::connect(database.url()).await.unwrap();
+        let pool = store::connect(url).await.unwrap();
         store::migrate(&pool).await.unwrap();
         let clock = Arc::new(AtomicU32::new(START));
-        let world = Self { config, pool, clock, running: None, entries: 0, _database: database };
+        let world = Self { config, pool, clock, running: None, entries: 0, _database: None };
         world.list(TOKEN).await;
         world
     }
@@ -135,6 +148,11 @@ impl World {
     pub(crate) async fn list(&self, token: TokenId) {
         let query = "INSERT INTO tokens VALUES ($1, decode(repeat('11', 20), 'hex'), 'TEST', 6)";
         sqlx::query(query).bind(i16::from(token.get())).execute(&self.pool).await.unwrap();
+    }
+
+    /// How many entries were appended to the L1 queue.
+    pub(crate) const fn entries(&self) -> u64 {
+        self.entries
     }
 
     /// Appends a confirmed entry to the L1 queue, as settlement does.
@@ -276,6 +294,14 @@ pub(crate) async fn insert_entry(pool: &PgPool, index: u64, entry: &Operation, c
     .await
     .unwrap();
     sqlx::query("NOTIFY l1_operations").execute(pool).await.unwrap();
+}
+
+/// Asks that the last sealed batches are taken back, as settlement does.
+pub(crate) async fn request_unwinding(world: &World, batches: i64) {
+    let query = "INSERT INTO unwindings (to_batch, reason)
+        SELECT greatest(COALESCE(max(number), 0) - $1, 0), 'a test' FROM batches WHERE status <> 'open'";
+    sqlx::query(query).bind(batches).execute(&world.pool).await.unwrap();
+    sqlx::query("NOTIFY unwindings").execute(&world.pool).await.unwrap();
 }
 
 /// Tries until `look` gives something.
