@@ -20,7 +20,7 @@ pub(crate) enum ReplayKind {
     L1(L1Entry),
     /// A transaction.
     Transaction {
-        verified: Verified,
+        verified: Box<Verified>,
         /// The index that it created.
         created_at: Option<AccountId>,
     },

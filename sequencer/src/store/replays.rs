@@ -37,7 +37,7 @@ fn read(row: &PgRow, geometry: Geometry, domain: F) -> Result<ReplayItem, StoreE
     };
     let kind = match row.try_get::<Option<i64>, _>("l1_index")? {
         Some(index) => ReplayKind::L1(entry(row, index.cast_unsigned(), created_at, geometry)?),
-        None => ReplayKind::Transaction { verified: verified(row, domain)?, created_at },
+        None => ReplayKind::Transaction { verified: Box::new(verified(row, domain)?), created_at },
     };
     Ok(ReplayItem { seq: decode::unsigned(row, "seq")?, kind })
 }

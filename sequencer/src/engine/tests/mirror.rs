@@ -48,7 +48,7 @@ impl Mirror {
             self.follower.absorb(&ctx, &input.operation);
             let slots = &mut self.batches.entry(batch.0).or_default().slots;
             assert_eq!(slots.len() as u32, *position, "positions have no gaps");
-            slots.push(input.clone());
+            slots.push(*input);
         }
         for row in &block.undo {
             let known = self.batches.entry(row.batch.0).or_default().undo.insert(row.address, row.old);

@@ -56,7 +56,7 @@ fn items(blocks: &[BlockRecord]) -> Vec<ReplayItem> {
                 let row = block.transactions.iter().find(|row| (row.batch, row.position) == (batch, position)).unwrap();
                 let verified = Verified { transaction: row.transaction, hash: row.hash, signed: row.transaction.signed() };
                 let created_at = if let Operation::TransferNew { to, .. } = row.operation { Some(to) } else { None };
-                ReplayKind::Transaction { verified, created_at }
+                ReplayKind::Transaction { verified: Box::new(verified), created_at }
             } else {
                 let row = block.l1.iter().find(|row| (row.batch, row.position) == (batch, position)).unwrap();
                 let mut entry = L1Entry::read(row.index, row.preimage, Geometry::new(super::DEPTH)).unwrap();
