@@ -4,12 +4,13 @@
 SHELL := /bin/sh
 ARGS ?=
 
-.PHONY: help demo up test golden bootstrap
+.PHONY: help demo up test bench golden bootstrap
 
 help:
 	@echo 'make demo    play the whole path on private services; make demo ARGS="--json out.json" passes arguments on'
 	@echo 'make test    everything that has to hold'
 	@echo 'make up      the same services as the demo, left running until Ctrl-C'
+	@echo 'make bench   every published figure, measured on this machine; make bench ARGS="stages --blocks 10" takes one of them'
 	@echo 'make golden  write the golden files (constraint counts, key hashes, gas) anew'
 
 demo:
@@ -20,6 +21,9 @@ up:
 
 test:
 	@./scripts/test.sh
+
+bench:
+	@./scripts/bench.sh $(ARGS)
 
 golden:
 	@./scripts/golden.sh

@@ -50,3 +50,21 @@ pub(crate) fn median(values: &mut [f64]) -> f64 {
     let middle = values.len() / 2;
     if values.len().is_multiple_of(2) { f64::midpoint(values[middle - 1], values[middle]) } else { values[middle] }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_shown_in_groups() {
+        assert_eq!(
+            ["0", "999", "1,000", "1,234,568"],
+            [0.0, 999.4, 999.6, 1_234_567.8].map(thousands).each_ref().map(String::as_str)
+        );
+    }
+
+    #[test]
+    fn the_middle_of_an_even_number_is_between() {
+        assert_eq!((median(&mut [3.0, 1.0, 2.0]), median(&mut [4.0, 1.0, 3.0, 2.0])), (2.0, 2.5));
+    }
+}

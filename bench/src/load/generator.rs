@@ -163,3 +163,54 @@ pub(super) fn tally(transactions: &[Prepared], fates: &[Fate], fee: u128, differ
     }
     Ok(executed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read as _, Write as _};
+
+    fn prepared(effect: Effect) -> Prepared {
+        Prepared { json: "{}".to_owned(), effect }
+    }
+
+    /// Answers "executed" to every request, the first one `stall` late, one after the other.
+    fn stalling_server(stall: Duration, requests: usize) -> String {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        std::thread::spawn(move || {
+            for request in 0..requests {
+                let (mut stream, _) = listener.accept().expect("a connection");
+                let mut bytes = [0; 4096];
+                let _ = stream.read(&mut bytes);
+                if request == 0 {
+                    std::thread::sleep(stall);
+                }
+                let body = r#"{"status":"executed"}"#;
+                let _ = write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            }
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn a_server_that_stalls_is_charged_for_all_that_was_due_meanwhile() {
+        let stall = Duration::from_millis(500);
+        let target = Arc::new(Target { client: reqwest::Client::new(), url: stalling_server(stall, 20), bulk: 1 });
+        let transactions = vec![prepared(Effect::Refused); 20];
+        // All are due within the first 100 ms.
+        let outcome = run(target, &transactions, 200.0).await;
+        assert_eq!(outcome.latency_us.len(), 20);
+        assert!(outcome.latency_us.min() > 350_000, "{}", outcome.latency_us.min());
+        assert!(tally(&transactions, &outcome.fates, 0, &mut []).is_err(), "what must be refused was executed");
+    }
+
+    #[test]
+    fn the_tally_counts_what_was_executed() {
+        let transfer = prepared(Effect::Transfer { from: 0, to: 1, amount: 7 });
+        let transactions = [transfer.clone(), transfer, prepared(Effect::Refused)];
+        let fates = [Fate::Executed, Fate::Refused("x".to_owned()), Fate::Refused("y".to_owned())];
+        let mut differences = [0; 2];
+        assert_eq!(tally(&transactions, &fates, 2, &mut differences).unwrap(), 1);
+        assert_eq!(differences, [-9, 7]);
+    }
+}
