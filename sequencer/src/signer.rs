@@ -36,8 +36,8 @@ impl Signer {
             tracing::warn!(path = %shown, "others may read this private key: set its mode to 600");
         }
         let wrong = || format!("{shown} is no private key: 64 hex digits are expected");
-        let digits = Zeroizing::new(alloy_primitives::hex::decode(text.trim()).ok().with_context(wrong)?);
-        let key = SigningKey::from_slice(&digits).ok().with_context(wrong)?;
+        let digits = Zeroizing::new(alloy_primitives::hex::decode_to_array::<_, 32>(text.trim()).ok().with_context(wrong)?);
+        let key = SigningKey::from_slice(&digits[..]).ok().with_context(wrong)?;
         Ok(Self { key, chain_id, contract })
     }
 
