@@ -36,6 +36,8 @@ struct Round {
     count: u32,
     /// Whether another sequencer stands by.
     standby: bool,
+    /// Whether the leader freezes instead, and wakes when the other one has taken over.
+    freezes: bool,
     /// Whether executed work is taken back meanwhile.
     unwinding: bool,
     /// After how long the one that comes after it is killed, too.
@@ -56,10 +58,32 @@ impl Round {
         Self {
             step,
             count: rng.random_range(1..=count_max),
-            standby: rng.random_bool(0.3),
+            standby: rng.random_bool(0.4),
+            freezes: rng.random_bool(0.4),
             unwinding: step.is_of_unwinding() || rng.random_bool(0.2),
             again_after: rng.random_bool(0.3).then(|| Duration::from_millis(rng.random_range(0..500))),
         }
+    }
+}
+
+/// What was done in all rounds.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Kills at each step.
+    at: BTreeMap<String, u32>,
+    at_any_moment: u32,
+    frozen: u32,
+    with_standby: u32,
+    with_unwinding: u32,
+}
+
+impl Tally {
+    fn note(&mut self, round: &Round) {
+        *self.at.entry(format!("{:?}", round.step)).or_default() += 1;
+        let in_office = !round.step.is_of_takeover();
+        self.frozen += u32::from(round.standby && round.freezes && in_office);
+        self.with_standby += u32::from(round.standby);
+        self.with_unwinding += u32::from(round.unwinding);
     }
 }
 
@@ -72,26 +96,24 @@ async fn nothing_is_lost_or_repeated_wherever_the_process_is_killed() {
     let rounds = variable(ROUNDS_VARIABLE).unwrap_or(Step::ALL.len() as u64) as usize;
     let seed = variable(SEED_VARIABLE).unwrap_or(SEED);
     println!("{rounds} rounds with seed {seed}: {SEED_VARIABLE}={seed} {ROUNDS_VARIABLE}={rounds}");
-    let mut kills = BTreeMap::<String, u32>::new();
+    let mut tally = Tally::default();
     let (mut done, mut transactions, mut taken_back) = (0, 0, 0);
     let began = Instant::now();
     // A database for as many rounds as there are steps: what has to be checked stays small.
     while done < rounds {
         let count = Step::ALL.len().min(rounds - done);
-        let found = rounds_on_one_database(seed + done as u64, done, count, &mut kills).await;
+        let found = rounds_on_one_database(seed + done as u64, done, count, &mut tally).await;
         (done, transactions, taken_back) = (done + count, transactions + found.transactions, taken_back + found.taken_back);
     }
-    let unvisited: Vec<_> = Step::ALL.iter().filter(|step| !kills.contains_key(&format!("{step:?}"))).collect();
+    let unvisited: Vec<_> = Step::ALL.iter().filter(|step| !tally.at.contains_key(&format!("{step:?}"))).collect();
     assert!(rounds < Step::ALL.len() || unvisited.is_empty(), "no process was killed at {unvisited:?}");
-    println!("kills: {kills:?}");
     println!(
-        "SOAK passed: {rounds} rounds, {} kills, {transactions} transactions, {taken_back} executed again, {:?}, seed {seed}",
-        kills.values().sum::<u32>(),
+        "SOAK passed: {rounds} rounds, {tally:?}, {transactions} transactions, {taken_back} executed again, {:?}, seed {seed}",
         began.elapsed()
     );
 }
 
-async fn rounds_on_one_database(seed: u64, before: usize, count: usize, kills: &mut BTreeMap<String, u32>) -> Audit {
+async fn rounds_on_one_database(seed: u64, before: usize, count: usize, tally: &mut Tally) -> Audit {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut world = World::stopped(configure).await;
     let mut crowd = Crowd::start(&mut world, SENDERS, seed).await;
@@ -102,12 +124,12 @@ async fn rounds_on_one_database(seed: u64, before: usize, count: usize, kills: &
         let round = Round::new(step, &mut rng);
         let (began, acknowledged) = (Instant::now(), crowd.board.acknowledged());
         play(&world, &crowd, &round, &mut rng).await;
-        *kills.entry(format!("{step:?}")).or_default() += 1;
+        tally.note(&round);
         if let Some(after) = round.again_after {
             let mut next = Process::start(&world, Doom { stand_by: rng.random(), ..Doom::default() });
             tokio::time::sleep(after).await;
             next.kill();
-            *kills.entry("any moment".to_owned()).or_default() += 1;
+            tally.at_any_moment += 1;
         }
         crowd.check().await;
         let acknowledged = crowd.board.acknowledged() - acknowledged;
@@ -144,11 +166,12 @@ async fn play(world: &World, crowd: &Crowd, round: &Round, rng: &mut ChaCha8Rng)
 /// Kills a sequencer that leads at the round's step.
 async fn die_in_office(world: &World, crowd: &Crowd, round: &Round, rng: &mut ChaCha8Rng) -> bool {
     let step = Some((round.step, round.count));
-    let mut leader = Process::start(world, Doom { step, stand_by: rng.random() });
+    let freezes = round.standby && round.freezes;
+    let mut leader = Process::start(world, Doom { step, freezes, stand_by: rng.random() });
     // It may die before it serves, if there is work left.
     let Some(address) = leader.line("LISTENING ", Duration::from_secs(15)).await else { return reached(&mut leader, round) };
     let client = Client::new(address);
-    let mut second = if round.standby { Some(Process::start(world, Doom { step: None, stand_by: true })) } else { None };
+    let mut second = if round.standby { Some(Process::start(world, Doom { stand_by: true, ..Doom::default() })) } else { None };
     let second_client = match &mut second {
         Some(second) => Some(second.client().await),
         None => None,
@@ -162,6 +185,12 @@ async fn die_in_office(world: &World, crowd: &Crowd, round: &Round, rng: &mut Ch
     if let Some(client) = second_client {
         takes_over(crowd, &client, second.as_ref().expect("it was started")).await;
         tokio::time::sleep(Duration::from_millis(rng.random_range(0..300))).await;
+    }
+    if freezes && died {
+        leader.wake();
+        let failure = leader.line("FAILED ", TAKEOVER_TIME_MAX).await.expect("whoever was passed by ends");
+        assert!(failure.contains("lost the leadership") || failure.contains("another sequencer"), "{failure}");
+        println!("{:?}: it was frozen, and said: {failure}", round.step);
     }
     crowd.board.show(&[]);
     died
@@ -178,7 +207,7 @@ async fn die_in_take_over(world: &World, crowd: &Crowd, round: &Round, rng: &mut
     if round.unwinding && world.count("SELECT count(*) FROM unwindings WHERE done_at IS NULL").await == 0 {
         request_unwinding(world, rng.random_range(1..8)).await;
     }
-    let mut next = Process::start(world, Doom { step: Some((round.step, 1)), stand_by: true });
+    let mut next = Process::start(world, Doom { step: Some((round.step, 1)), stand_by: true, ..Doom::default() });
     if let Some(mut leader) = leader {
         next.client().await;
         tokio::time::sleep(Duration::from_millis(rng.random_range(0..300))).await;
@@ -191,7 +220,8 @@ async fn die_in_take_over(world: &World, crowd: &Crowd, round: &Round, rng: &mut
 
 fn reached(leader: &mut Process, round: &Round) -> bool {
     let log = leader.log();
-    assert!(leader.is_dead(), "{round:?}: it does not serve:\n{log}");
+    assert!(leader.is_dead() || round.freezes, "{round:?}: it does not serve:\n{log}");
+    leader.kill();
     leader.was_killed()
 }
 

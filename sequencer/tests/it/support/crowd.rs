@@ -20,7 +20,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 /// A frozen sequencer does not even close the connection.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(12);
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(3);
 const FUNDS: u128 = 1_000_000_000_000;
 /// New accounts that one sender may create.
 const CREATIONS_MAX: u16 = 20;

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 const URL_VARIABLE: &str = "SHEAF_TEST_PROCESS_URL";
 const STEP_VARIABLE: &str = "SHEAF_TEST_PROCESS_STEP";
 const COUNT_VARIABLE: &str = "SHEAF_TEST_PROCESS_COUNT";
+const FREEZE_VARIABLE: &str = "SHEAF_TEST_PROCESS_FREEZE";
 const STAND_BY_VARIABLE: &str = "SHEAF_TEST_PROCESS_STAND_BY";
 /// Lines of a log that are kept.
 const LOG_LINES_MAX: usize = 400;
@@ -34,10 +35,14 @@ pub(crate) fn configure(config: &mut Config) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn child() {
     let Ok(url) = std::env::var(URL_VARIABLE) else { return };
-    let log = tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).with_env_filter("info");
+    let log = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        .with_env_filter("info,sheaf_sequencer::builder=warn,sqlx=warn");
     log.init();
     let number = |name| std::env::var(name).ok().map(|value| value.parse::<u32>().unwrap());
     let step = number(STEP_VARIABLE).map(|index| Step::ALL[index as usize]);
+    let freezes = number(FREEZE_VARIABLE).is_some();
     let left = AtomicU32::new(number(COUNT_VARIABLE).unwrap_or(1));
     let mut config = super::config(&url);
     configure(&mut config);
@@ -45,8 +50,9 @@ async fn child() {
     let observer = move |reached| {
         if Some(reached) == step && left.fetch_sub(1, Ordering::SeqCst) == 1 {
             say("REACHED");
-            Command::new("kill").args(["-9", &std::process::id().to_string()]).status().unwrap();
-            unreachable!("nobody survives that");
+            let signal = if freezes { "-STOP" } else { "-KILL" };
+            Command::new("kill").args([signal, &std::process::id().to_string()]).status().unwrap();
+            assert!(freezes, "nobody survives that");
         }
     };
     let environment = Environment::system().with_clock(|| START).with_observer(observer);
@@ -71,6 +77,8 @@ fn say(line: &str) {
 pub(crate) struct Doom {
     /// Where it kills itself with SIGKILL, and at which visit.
     pub(crate) step: Option<(Step, u32)>,
+    /// Whether it freezes there instead, with SIGSTOP.
+    pub(crate) freezes: bool,
     /// Whether it stands by while another one leads; otherwise it leads at once or fails.
     pub(crate) stand_by: bool,
 }
@@ -89,6 +97,9 @@ impl Process {
         if let Some((step, count)) = doom.step {
             let index = Step::ALL.iter().position(|s| *s == step).unwrap();
             command.env(STEP_VARIABLE, index.to_string()).env(COUNT_VARIABLE, count.to_string());
+        }
+        if doom.freezes {
+            command.env(FREEZE_VARIABLE, "1");
         }
         if doom.stand_by {
             command.env(STAND_BY_VARIABLE, "1");
@@ -128,6 +139,11 @@ impl Process {
     pub(crate) async fn client(&mut self) -> Client {
         let address = self.line("LISTENING ", Duration::from_secs(30)).await;
         Client::new(address.unwrap_or_else(|| panic!("it does not start:\n{}", self.log())))
+    }
+
+    /// Lets it go on where it is frozen.
+    pub(crate) fn wake(&self) {
+        Command::new("kill").args(["-CONT", &self.child.id().to_string()]).status().unwrap();
     }
 
     pub(crate) fn is_dead(&mut self) -> bool {
