@@ -16,6 +16,7 @@ pub mod geometry;
 pub mod hash;
 pub mod json;
 pub mod l1;
+mod lazy;
 pub mod operation;
 pub mod receipt;
 pub mod shape;

@@ -26,6 +26,11 @@ pub(crate) fn arb_field() -> impl Strategy<Value = F> {
     })
 }
 
+/// Elements of which many are next to 0 or to the modulus.
+pub(crate) fn arb_edge_field() -> impl Strategy<Value = F> {
+    prop_oneof![arb_field(), (0u64..3).prop_map(F::from), (1u64..3).prop_map(|below| -F::from(below))]
+}
+
 pub(crate) fn arb_amount() -> impl Strategy<Value = PackedAmount> {
     (0u64..1 << 40).prop_map(|b| PackedAmount::from_bits(b).unwrap())
 }

@@ -1,7 +1,10 @@
 //! The hashes against their libraries, known answers and the tables that the circuit uses.
 
+use crate::arb::arb_edge_field;
 use crate::vectors;
 use ark_ff::{Field, MontFp, Zero};
+use light_poseidon::{Poseidon, PoseidonHasher};
+use proptest::prelude::*;
 use sheaf_core::F;
 use sheaf_core::hash::constants::{FULL_ROUNDS, Poseidon2Parameters, WIDTH_4, WIDTH_16};
 use sheaf_core::hash::{SPONGE_RATE, h4, poseidon, poseidon_parameters, sponge, sponge_tag};
@@ -67,9 +70,17 @@ fn poseidon_equals_circomlib() {
     }
 }
 
+proptest! {
+    #[test]
+    fn poseidon_equals_the_library(inputs in prop::collection::vec(arb_edge_field(), 1..=12)) {
+        let library = Poseidon::<F>::new_circom(inputs.len()).unwrap().hash(&inputs).unwrap();
+        prop_assert_eq!(poseidon(&inputs), library);
+    }
+}
+
 #[test]
 fn poseidon_parameters_give_poseidon() {
-    for inputs in 1..=6 {
+    for inputs in 1..=12 {
         let input = elements(9, inputs);
         let parameters = poseidon_parameters(inputs);
         let mut state = [vec![F::zero()], input.clone()].concat();

@@ -3,8 +3,9 @@
 use crate::world::{NOW, context, id, key, pair, payload};
 use sheaf_core::F;
 use sheaf_core::batch::commitment;
+use sheaf_core::eddsa::PublicKey;
 use sheaf_core::geometry::Geometry;
-use sheaf_core::hash::{SPONGE_RATE, h4, sponge};
+use sheaf_core::hash::{SPONGE_RATE, h4, poseidon, sponge};
 use sheaf_core::shape::{RowCounter, Shape};
 use sheaf_core::slot::{Memory, evaluate};
 use sheaf_core::trace::{BatchHeader, SlotInput, advance, build, draft};
@@ -74,6 +75,12 @@ fn measure_a_batch() {
     println!("sponge, a block           {:9.2} µs", least_us(200, || sponge(&block)));
     let public_key = key(3).public_key();
     println!("key hash                  {:9.2} µs", least_us(200, || public_key.key_hash()));
+    let (four, five) = ([F::from(7u64); 4], [F::from(7u64); 5]);
+    println!("poseidon, 4 inputs        {:9.2} µs", least_us(500, || poseidon(&four)));
+    println!("poseidon, 5 inputs        {:9.2} µs", least_us(500, || poseidon(&five)));
+    let signature = key(3).sign(four[0]);
+    println!("verify                    {:9.2} µs", least_us(500, || signature.verify(&public_key, four[0])));
+    println!("key check                 {:9.2} µs", least_us(500, || PublicKey::new(public_key.x(), public_key.y())));
     let (shape, g) = (Shape::DEVELOPMENT, Geometry::PROTOCOL);
     let tree = Tree::from_words(g, words(1000));
     let header = BatchHeader { domain: context().domain, timestamp: NOW, fee_account: id(1) };

@@ -1,17 +1,15 @@
 //! Poseidon with circomlib's parameters, the hash that wallets use.
 
+mod permutation;
+mod tables;
+
 use crate::F;
-use light_poseidon::{Poseidon, PoseidonHasher, parameters::bn254_x5::get_poseidon_parameters};
-use std::cell::RefCell;
+use light_poseidon::parameters::bn254_x5::get_poseidon_parameters;
+use std::sync::OnceLock;
+use tables::Tables;
 
 /// Most inputs that [`poseidon`] takes.
 pub const POSEIDON_INPUTS_MAX: usize = 12;
-
-thread_local! {
-    /// Hashers by number of inputs: making one parses its constants, which costs more than a hash.
-    static HASHERS: RefCell<[Option<Poseidon<F>>; POSEIDON_INPUTS_MAX + 1]> =
-        const { RefCell::new([const { None }; POSEIDON_INPUTS_MAX + 1]) };
-}
 
 /// Hashes 1 to 12 field elements with circomlib's Poseidon (`circomlibjs`, `poseidon-lite`).
 ///
@@ -24,13 +22,18 @@ thread_local! {
 /// # Panics
 /// If the number of inputs is 0 or above [`POSEIDON_INPUTS_MAX`].
 pub fn poseidon(inputs: &[F]) -> F {
-    assert!((1..=POSEIDON_INPUTS_MAX).contains(&inputs.len()), "poseidon takes 1 to 12 inputs");
-    HASHERS.with_borrow_mut(|hashers| {
-        hashers[inputs.len()]
-            .get_or_insert_with(|| Poseidon::<F>::new_circom(inputs.len()).expect("parameters exist for this width"))
-            .hash(inputs)
-            .expect("the number of inputs fits the width")
-    })
+    macro_rules! by_width {
+        ($($inputs:literal)*) => {
+            match inputs.len() {
+                $($inputs => {
+                    static TABLES: OnceLock<Tables<{ $inputs + 1 }>> = OnceLock::new();
+                    permutation::hash(TABLES.get_or_init(Tables::derive), inputs)
+                })*
+                _ => panic!("poseidon takes 1 to 12 inputs"),
+            }
+        };
+    }
+    by_width!(1 2 3 4 5 6 7 8 9 10 11 12)
 }
 
 /// The parameters of circomlib's Poseidon at one width: for the circuit.
