@@ -2,6 +2,7 @@
 
 use crate::executor::Job;
 use crate::words::Words;
+use sheaf_core::amount::PackedFee;
 use sheaf_core::geometry::ARITY;
 use sheaf_core::operation::Operation;
 use sheaf_core::slot::{Context, token_word};
@@ -25,8 +26,8 @@ pub(crate) struct Accesses {
     pub(crate) owner: Option<(u32, Kind)>,
     /// The receiver.
     pub(crate) receiver: Option<(u32, Kind)>,
-    /// Whether the fee account is credited with a fee.
-    pub(crate) fee: bool,
+    /// What the fee account is credited with.
+    pub(crate) fee: Option<PackedFee>,
     /// The token's word.
     pub(crate) word: u8,
 }
@@ -49,29 +50,31 @@ impl Accesses {
 pub(crate) fn accesses(ctx: &Context, operation: &Operation) -> Option<Accesses> {
     if token_word(operation).is_some_and(|word| u32::from(word.get()) < FIRST_BALANCE_WORD) {
         // Refused by its form, before memory is looked at.
-        return Some(Accesses { owner: None, receiver: None, fee: false, word: 0 });
+        return Some(Accesses { owner: None, receiver: None, fee: None, word: 0 });
     }
     let fee_account = ctx.fee_account.get();
     let (owner, receiver, fee, word) = match *operation {
-        Operation::Noop | Operation::DepositRefund { .. } => (None, None, false, 0),
-        Operation::Deposit { account, token, .. } => (Some((account.get(), Kind::Keys)), None, false, token.get()),
-        Operation::SetKey { account, .. } => (Some((account.get(), Kind::Keys)), None, false, 0),
-        Operation::ForcedExit { account, token, .. } => (Some((account.get(), Kind::Exclusive)), None, false, token.get()),
-        Operation::Withdraw { from, token, .. } => (Some((from.get(), Kind::Exclusive)), None, true, token.get()),
-        Operation::Transfer { from, to, token, .. } => {
+        Operation::Noop | Operation::DepositRefund { .. } => (None, None, None, 0),
+        Operation::Deposit { account, token, .. } => (Some((account.get(), Kind::Keys)), None, None, token.get()),
+        Operation::SetKey { account, .. } => (Some((account.get(), Kind::Keys)), None, None, 0),
+        Operation::ForcedExit { account, token, .. } => (Some((account.get(), Kind::Exclusive)), None, None, token.get()),
+        Operation::Withdraw { from, token, fee, .. } => (Some((from.get(), Kind::Exclusive)), None, Some(fee), token.get()),
+        Operation::Transfer { from, to, token, fee, .. } => {
             let receiver = (to != from).then_some((to.get(), Kind::Credit));
-            (Some((from.get(), Kind::Exclusive)), receiver, true, token.get())
+            (Some((from.get(), Kind::Exclusive)), receiver, Some(fee), token.get())
         }
-        Operation::TransferNew { from, to, token, .. } if to == from => (Some((from.get(), Kind::Keys)), None, true, token.get()),
-        Operation::TransferNew { from, to, token, .. } => {
-            (Some((from.get(), Kind::Exclusive)), Some((to.get(), Kind::Keys)), true, token.get())
+        Operation::TransferNew { from, to, token, fee, .. } if to == from => {
+            (Some((from.get(), Kind::Keys)), None, Some(fee), token.get())
+        }
+        Operation::TransferNew { from, to, token, fee, .. } => {
+            (Some((from.get(), Kind::Exclusive)), Some((to.get(), Kind::Keys)), Some(fee), token.get())
         }
     };
     let changes_fee_keys = |access: Option<(u32, Kind)>| access == Some((fee_account, Kind::Keys));
     if changes_fee_keys(owner) || changes_fee_keys(receiver) {
         return None;
     }
-    let fee = fee && owner.is_none_or(|(account, _)| account != fee_account);
+    let fee = fee.filter(|_| owner.is_none_or(|(account, _)| account != fee_account));
     Some(Accesses { owner, receiver, fee, word })
 }
 

@@ -16,8 +16,11 @@ pub const WINDOW: usize = 2048;
 
 /// Fewer operations than this are never worth waking other threads for.
 const MIN_PARALLEL: usize = 256;
-/// Operations that must be able to run at a time, for each thread, before threads are worth their traffic.
-const MIN_PARALLELISM: usize = 8;
+/// Operations that must be able to run at a time, for each thread, for threads not to stand idle.
+const MIN_PARALLELISM: usize = 4;
+/// What an operation costs in the loop, in a plan, and what waiting for another one adds where that ran on another
+/// core, in units of about 50 ns.
+const COSTS: Costs = Costs { in_loop: 4, planned: 6, wait: 1 };
 /// Jobs whose words are fetched together.
 const TOUCH: usize = 16;
 /// After a plan was of no use, this many times its operations run in the loop before another is made: that bounds what
@@ -52,6 +55,13 @@ pub struct Executor {
     /// Credits of the window that runs, and of the one before, whose ports are not patched yet.
     credits: [Credits; 2],
     spare: Outcome,
+}
+
+/// Measured costs of an operation.
+struct Costs {
+    in_loop: u64,
+    planned: u64,
+    wait: u64,
 }
 
 /// What a call is about.
@@ -146,8 +156,15 @@ impl Call<'_> {
     /// Says from a plan's number of operations, critical path and waits whether to run it.
     fn useful(self, threads: usize) -> impl Fn(usize, u32, u64) -> bool + Send {
         let forced = self.choice != Choice::Auto;
-        move |operations, critical_path, _waits| {
-            forced || (operations >= MIN_PARALLEL && operations >= critical_path as usize * threads * MIN_PARALLELISM)
+        move |operations, critical_path, waits| {
+            let (all, threads_u64) = (operations as u64, threads as u64);
+            let in_loop = COSTS.in_loop * all * threads_u64;
+            let planned = COSTS.planned * all + COSTS.wait * waits;
+            // The plan must seem to win by a tenth, since it can only guess which core will run what.
+            forced
+                || operations >= MIN_PARALLEL
+                    && operations >= critical_path as usize * threads * MIN_PARALLELISM
+                    && 10 * in_loop >= 11 * planned
         }
     }
 

@@ -28,7 +28,7 @@ impl Numbers {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
-        ((self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32) * u64::from(bound) >> 32) as u32
+        (((self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32) * u64::from(bound)) >> 32) as u32
     }
 }
 
@@ -162,9 +162,21 @@ fn measure_loop() {
 fn measure_parts() {
     let load = uniform(100_000);
     let start = Instant::now();
-    let named = load.jobs.iter().filter_map(|job| accesses(&load.ctx, &job.operation)).filter(|a| a.fee).count();
+    let named = load.jobs.iter().filter_map(|job| accesses(&load.ctx, &job.operation)).filter(|a| a.fee.is_some()).count();
     println!("accesses {:.1} ns ({named})", start.elapsed().as_nanos() as f64 / load.jobs.len() as f64);
     println!("job {} bytes", size_of::<Job>());
+}
+
+#[test]
+#[ignore = "measures; says nothing about right or wrong"]
+fn measure_windows() {
+    let load = uniform(100_000);
+    for window in [512, 1024, 2048, 4096, 8192] {
+        let mut executor = Executor::with_window(2, window);
+        let mut best = vec![Duration::MAX; load.jobs.len() / BLOCK];
+        (0..20).for_each(|_| load.time(&mut executor, Choice::Force(Path::Parallel), &mut best));
+        println!("window {window}: {:.1} ns", load.average(&best));
+    }
 }
 
 #[test]

@@ -72,7 +72,7 @@ impl Buffer {
 }
 
 /// Marks the place of a refusal.
-const REFUSED: u64 = 1 << 32;
+pub(crate) const REFUSED: u64 = 1 << 32;
 
 /// The result of each job of one call, in the order of the jobs.
 ///

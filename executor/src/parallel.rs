@@ -2,12 +2,16 @@
 
 use crate::access::touch;
 use crate::executor::Job;
-use crate::outcome::{Buffer, Unpatched};
-use crate::plan::{FEE, Node, OWNER, Plan, RECEIVER};
+use crate::outcome::{Buffer, REFUSED, Unpatched};
+use crate::plan::{Node, OWNER, Plan, RECEIVER};
 use crate::schedule::{NONE, Tasks};
 use crate::view::{NO_ADDRESS, View, room};
 use crate::words::{Word, Words};
+use ark_ff::Zero;
+use sheaf_core::F;
+use sheaf_core::amount::PackedFee;
 use sheaf_core::geometry::Geometry;
+use sheaf_core::operation::Operation;
 use sheaf_core::slot::{Context, apply};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -28,8 +32,7 @@ pub(crate) struct Window<'a> {
     pub(crate) places: &'a [AtomicU64],
 }
 
-/// The deferred credits of a window, receivers' and the fee account's: of each operation the amount, and once it is
-/// folded the balance before.
+/// The deferred credits of a window, receivers' and the fee account's: of each operation, the balance before it.
 pub(crate) type Credits = [Vec<Word>; 2];
 
 /// One thread at work in a window.
@@ -68,8 +71,37 @@ impl Window<'_> {
         while entry != NONE {
             let word = self.plan.nodes[(entry / 4) as usize].word;
             let balance = room(self.words, self.words.geometry().address(account, word.into()));
-            entry = fold_token(balance, entry, word, &self.plan.nodes, self.credits);
+            entry = self.fold_token(balance, entry, word);
         }
+    }
+
+    /// Adds the credits from `entry` on, as long as they are of token `word`, to one balance. Gives the next entry.
+    fn fold_token(&self, balance: &Word, mut entry: u32, word: u8) -> u32 {
+        let mut sum = balance.get();
+        // Fees are often alike: the last one as it stands in its node, and its value.
+        let (mut fee, mut fee_value) = (0, F::zero());
+        while entry != NONE {
+            let (operation, k) = ((entry / 4) as usize, entry % 4);
+            let node = &self.plan.nodes[operation];
+            if node.word != word {
+                break;
+            }
+            if self.places[operation].load(Relaxed) & REFUSED == 0 {
+                self.credits[k as usize - 1][operation].set(sum);
+                if k == RECEIVER {
+                    sum += amount(&self.jobs[operation]);
+                } else {
+                    if node.fee != fee {
+                        fee = node.fee;
+                        fee_value = PackedFee::from_bits(fee.into()).expect("a fee has 14 bits").to_field();
+                    }
+                    sum += fee_value;
+                }
+            }
+            entry = node.list[k as usize];
+        }
+        balance.set(sum);
+        entry
     }
 
     /// The balances that `job` credits without waiting.
@@ -86,37 +118,25 @@ impl Window<'_> {
     }
 }
 
-/// Adds the credits from `entry` on, as long as they are of token `word`, to one balance. Gives the next entry.
-fn fold_token(balance: &Word, mut entry: u32, word: u8, nodes: &[Node], credits: &Credits) -> u32 {
-    let mut sum = balance.get();
-    while entry != NONE {
-        let (operation, k) = ((entry / 4) as usize, entry % 4);
-        let node = &nodes[operation];
-        if node.word != word {
-            break;
-        }
-        let credit = &credits[k as usize - 1][operation];
-        let amount = credit.get();
-        credit.set(sum);
-        sum += amount;
-        entry = node.list[k as usize];
-    }
-    balance.set(sum);
-    entry
-}
-
 /// The account that a job pays.
 fn receiver(job: &Job) -> u32 {
-    use sheaf_core::operation::Operation::{Transfer, TransferNew};
     match job.operation {
-        Transfer { to, .. } | TransferNew { to, .. } => to.get(),
+        Operation::Transfer { to, .. } | Operation::TransferNew { to, .. } => to.get(),
         _ => unreachable!("only a transfer has a receiver"),
+    }
+}
+
+/// What a transfer pays.
+fn amount(job: &Job) -> F {
+    match job.operation {
+        Operation::Transfer { amount, .. } => amount.to_field(),
+        _ => unreachable!("only a transfer credits without waiting"),
     }
 }
 
 /// The account that comes first with a job.
 fn owner(job: &Job) -> u32 {
-    use sheaf_core::operation::Operation as O;
+    use Operation as O;
     match job.operation {
         O::Transfer { from, .. } | O::TransferNew { from, .. } | O::Withdraw { from, .. } => from.get(),
         O::Deposit { account, .. } | O::SetKey { account, .. } | O::ForcedExit { account, .. } => account.get(),
@@ -127,7 +147,7 @@ fn owner(job: &Job) -> u32 {
 impl Tasks for Worker<'_, '_> {
     fn run(&mut self, task: u32) {
         let operation = task as usize;
-        let Window { ctx, words, jobs, plan, credits, places } = self.window;
+        let Window { ctx, words, jobs, plan, places, .. } = self.window;
         let (job, node) = (&jobs[operation], &plan.nodes[operation]);
         if node.list[OWNER as usize] != NONE {
             self.window.fold(owner(job), node.list[OWNER as usize]);
@@ -137,12 +157,6 @@ impl Tasks for Worker<'_, '_> {
         }
         let mut view = View { words, deferred: self.window.deferred(job, node) };
         let result = apply(ctx, &job.operation, job.signed.as_ref(), &mut view);
-        let added = result.as_ref().map_or_else(|_| Default::default(), |ports| [ports[5].new, ports[6].new]);
-        for k in [RECEIVER, FEE].map(|entry| entry as usize - 1) {
-            if node.deferred[k] {
-                credits[k][operation].set(added[k]);
-            }
-        }
         if result.is_ok() && node.deferred != [false; 2] {
             let record = self.buffer.ports.len() as u32;
             self.buffer.unpatched.push(Unpatched { record, operation: task, deferred: node.deferred });

@@ -34,6 +34,8 @@ pub(crate) struct Node {
     pub(crate) word: u8,
     /// Whether the credits of receiver and fee account are deferred.
     pub(crate) deferred: [bool; 2],
+    /// The fee, as on the wire.
+    pub(crate) fee: u16,
 }
 
 /// Credits that nobody in the window reads.
@@ -119,7 +121,8 @@ impl Planner {
     #[inline]
     fn add(&mut self, plan: &mut Plan, named: &Accesses) {
         let operation = plan.nodes.len() as u32;
-        plan.nodes.push(Node { next: [NONE; 3], list: [NONE; 3], word: named.word, deferred: [false; 2] });
+        let fee = named.fee.map_or(0, |fee| fee.bits() as u16);
+        plan.nodes.push(Node { next: [NONE; 3], list: [NONE; 3], word: named.word, deferred: [false; 2], fee });
         let (mut waits, mut depth) = (0, 0);
         let [mut owner, mut receiver] = [None; 2];
         let mut credit = None;
@@ -152,7 +155,7 @@ impl Planner {
         {
             self.credited.push(place);
         }
-        if named.fee {
+        if named.fee.is_some() {
             let place = self.table.fee_place();
             plan.credit(self.table.tail(place), operation, FEE, depth);
         }
@@ -230,7 +233,7 @@ impl Plan {
     /// Notes the words that an operation may write and that have no place yet.
     fn note_missing(&mut self, words: &Words, ctx: &Context, named: &Accesses) {
         let account = |access: Option<(u32, Kind)>| access.map(|(account, _)| account);
-        let fee = named.fee.then(|| ctx.fee_account.get());
+        let fee = named.fee.map(|_| ctx.fee_account.get());
         for account in [account(named.owner), account(named.receiver), fee].into_iter().flatten() {
             for word in [KEY_HASH_WORD, named.word.into()] {
                 if word == KEY_HASH_WORD || named.word >= ARITY as u8 {

@@ -109,17 +109,17 @@ fn make(mix: &Mix, draft: &Draft, from: u32, to: u32, nonce: u64) -> Job {
         // To the same key, so that later payments still meet it, or to another one.
         18 => Job { operation: Operation::SetKey { account: to_id, caller: owner(from), key_hash: key_hash(to) }, signed: None },
         19 => {
-            let key_hash = key_hash(to + 90_000 * u32::from(draft.value % 2 == 0));
+            let key_hash = key_hash(to + 90_000 * u32::from(draft.value.is_multiple_of(2)));
             Job { operation: Operation::SetKey { account: to_id, caller: owner(to), key_hash }, signed: None }
         }
         20 => {
             // Allowed for a stranger with amount 0; with an amount only if it is the whole balance.
-            let amount = if draft.value % 2 == 0 { 0 } else { BALANCE };
-            let caller = if draft.value % 3 == 0 { owner(to) } else { owner(from + 1) };
+            let amount = if draft.value.is_multiple_of(2) { 0 } else { BALANCE };
+            let caller = if draft.value.is_multiple_of(3) { owner(to) } else { owner(from + 1) };
             Job { operation: Operation::ForcedExit { account: to_id, token, amount, caller }, signed: None }
         }
         21 => {
-            let to = if draft.value % 5 == 0 { to } else { new };
+            let to = if draft.value.is_multiple_of(5) { to } else { new };
             let (owner, key_hash) = (owner(to), key_hash(to));
             let operation = Operation::TransferNew { from: from_id, to: id(to), token, amount, fee, owner, key_hash };
             Job { operation, signed: signed(from, nonce, target(to)) }

@@ -3,5 +3,6 @@
 mod arb;
 mod plan;
 mod same;
+mod trace;
 mod words;
 mod world;

@@ -52,13 +52,6 @@ fn check(mix: Mix, jobs: &[Job], shapes: &[(usize, usize)]) -> Result<(), TestCa
             prop_assert!(found.1 == memory, "{}: another state", &what);
         }
     }
-    if std::env::var("SHOW").is_ok() {
-        let mut m = BTreeMap::new();
-        for r in &results {
-            *m.entry(format!("{:?}", r.as_ref().err())).or_insert(0) += 1;
-        }
-        eprintln!("{mix:?} {m:?}");
-    }
     conserved(&ctx, mix, jobs, &results, &memory)
 }
 
