@@ -21,7 +21,7 @@ pub struct Sequencer {
 }
 
 enum Role {
-    Standing(Standby),
+    Standing(Box<Standby>),
     Leading(Box<Leading>),
 }
 
@@ -56,10 +56,10 @@ impl Sequencer {
         let ground = Arc::new(Ground { config, environment, options, pool, signer, front });
         let role = if ground.config.stand_by {
             drop(writer);
-            let mut standby = Standby::new(ground.clone());
+            let mut standby = Box::new(Standby::new(ground.clone()));
             match standby.run(true).await? {
                 Watched::Alive => Role::Standing(standby),
-                Watched::Candidate(candidate) => lead(&ground, candidate).await?,
+                Watched::Candidate(candidate) => lead(&ground, *candidate).await?,
             }
         } else {
             store::take_writer_lock(&mut writer).await?;
@@ -120,9 +120,9 @@ async fn lead(ground: &Arc<Ground>, candidate: Candidate) -> anyhow::Result<Role
 }
 
 /// Stands by until it can lead, and leads.
-async fn take_turn(ground: &Arc<Ground>, mut standby: Standby) -> anyhow::Result<Role> {
+async fn take_turn(ground: &Arc<Ground>, mut standby: Box<Standby>) -> anyhow::Result<Role> {
     let Watched::Candidate(candidate) = standby.run(false).await? else { return Ok(Role::Standing(standby)) };
-    or_stand_by(ground, lead(ground, candidate).await)
+    or_stand_by(ground, lead(ground, *candidate).await)
 }
 
 /// Leads from the beginning, where requests to take work back are carried out. The last term goes on until the new one has
@@ -147,7 +147,7 @@ fn or_stand_by(ground: &Arc<Ground>, role: anyhow::Result<Role>) -> anyhow::Resu
     match role {
         Err(error) if is_transient(&error) => {
             tracing::warn!(%error, "a term could not begin: this sequencer stands by");
-            Ok(Role::Standing(Standby::new(ground.clone())))
+            Ok(Role::Standing(Box::new(Standby::new(ground.clone()))))
         }
         role => role,
     }

@@ -17,6 +17,8 @@ const POLL: Duration = Duration::from_millis(100);
 /// How long the server may take to end the connection of a leader that was deposed.
 const DEPOSE_TIME_MAX: Duration = Duration::from_secs(3);
 const DEPOSE_POLL: Duration = Duration::from_millis(20);
+/// How long it may take to read everything.
+const LOAD_TIME_MAX: Duration = Duration::from_secs(600);
 
 /// What every role stands on.
 pub(crate) struct Ground {
@@ -39,7 +41,7 @@ pub(crate) enum Watched {
     /// A leader has shown that it lives.
     Alive,
     /// Nobody leads any more.
-    Candidate(Candidate),
+    Candidate(Box<Candidate>),
 }
 
 /// A sequencer that stands by.
@@ -65,7 +67,10 @@ impl Standby {
     pub(crate) async fn run(&mut self, once: bool) -> Result<Watched, StoreError> {
         loop {
             match self.step().await {
-                Ok(Some(writer)) => return Ok(Watched::Candidate(Candidate { writer, warm: self.warm.take() })),
+                Ok(Some(writer)) => {
+                    let warm = self.warm.take();
+                    return Ok(Watched::Candidate(Box::new(Candidate { writer, warm })));
+                }
                 Ok(None) if once && self.vigil.sees_life() => return Ok(Watched::Alive),
                 Ok(None) => {}
                 Err(error) if error.is_transient() => {
@@ -83,8 +88,7 @@ impl Standby {
     /// One look, and what follows from it: the connection with the writer's lock, if that could be had.
     async fn step(&mut self) -> Result<Option<PgConnection>, StoreError> {
         let time_max = 2 * beat_interval(self.ground.config.takeover_after());
-        let looking = sight(&mut self.connection, &self.ground.options);
-        let sighting = tokio::time::timeout(time_max, looking).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+        let sighting = store::within(time_max, sight(&mut self.connection, &self.ground.options)).await?;
         let verdict = self.vigil.look(sighting.clone(), Instant::now());
         self.tell(&sighting);
         let tries_until = match (verdict, &sighting.holder) {
@@ -126,7 +130,7 @@ impl Standby {
         let Some(warm) = &mut self.warm else {
             let leader = leader(self.last.as_ref());
             let tell = |what: &str| ground.front.close(format!("standing by: {what}"), leader.clone());
-            self.warm = Some(Warm::load(&ground.pool, &ground.config, &tell).await?);
+            self.warm = Some(store::within(LOAD_TIME_MAX, Warm::load(&ground.pool, &ground.config, &tell)).await?);
             return Ok(());
         };
         if warm.follow(&ground.pool, &ground.config).await? == Followed::Stale {
