@@ -57,6 +57,8 @@ impl Board {
 pub(crate) struct Sender {
     rng: ChaCha8Rng,
     board: Arc<Board>,
+    /// Which of those who may lead is sent to; another one after each that does not answer.
+    at: usize,
     user: User,
     pub(crate) account: u32,
     others: Vec<User>,
@@ -150,6 +152,10 @@ impl Sender {
             0 => {
                 for transaction in all {
                     self.ask(vec![transaction], true).await;
+                    // Those after one that is not answered wait for it.
+                    if self.outstanding.contains_key(&transaction.payload.nonce) {
+                        break;
+                    }
                 }
             }
             1 => {
@@ -164,14 +170,15 @@ impl Sender {
             _ => {
                 // Each in a request of its own, the latest first.
                 let requests = all.iter().rev().map(|transaction| {
-                    let (board, transaction, number) = (self.board.clone(), *transaction, self.rng.random());
+                    let (board, transaction, number) = (self.board.clone(), *transaction, self.at);
                     let answer = async move { submit(&board, number, vec![transaction], true).await };
                     (transaction, tokio::spawn(answer))
                 });
                 let requests: Vec<_> = requests.collect();
                 for (transaction, request) in requests {
-                    if let Some(results) = request.await.unwrap() {
-                        self.take(&transaction, &results[0]);
+                    match request.await.unwrap() {
+                        Some(results) => self.take(&transaction, &results[0]),
+                        None => self.at = self.rng.random_range(0..2),
                     }
                 }
             }
@@ -189,8 +196,11 @@ impl Sender {
     }
 
     async fn submit(&mut self, transactions: Vec<Transaction>, wait: bool) -> Option<Vec<SubmitResult>> {
-        let number = self.rng.random();
-        submit(&self.board, number, transactions, wait).await
+        let results = submit(&self.board, self.at, transactions, wait).await;
+        if results.is_none() {
+            self.at += 1;
+        }
+        results
     }
 
     /// Notes what became of a transaction.
@@ -249,10 +259,10 @@ impl Sender {
 }
 
 /// Sends to one of those who may lead.
-async fn submit(board: &Board, number: u32, transactions: Vec<Transaction>, wait: bool) -> Option<Vec<SubmitResult>> {
+async fn submit(board: &Board, at: usize, transactions: Vec<Transaction>, wait: bool) -> Option<Vec<SubmitResult>> {
     let client = {
         let clients = board.clients.read().unwrap();
-        clients.get(number as usize % clients.len().max(1))?.clone()
+        clients.get(at % clients.len().max(1))?.clone()
     };
     let transactions = transactions.iter().map(json).collect();
     tokio::time::timeout(ANSWER_TIME_MAX, client.submit(transactions, wait)).await.ok()?.ok()
@@ -278,6 +288,7 @@ impl Crowd {
             senders.push(Sender {
                 rng: ChaCha8Rng::seed_from_u64(seed ^ i as u64),
                 board: board.clone(),
+                at: 0,
                 user: user.clone(),
                 account,
                 others,
