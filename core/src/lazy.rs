@@ -14,8 +14,11 @@
 //! All of it is plain integer arithmetic with carries, in constant memory and without branches on the values' limbs
 //! other than the choice in [`lower`]. `ark-ff` is the oracle of the tests.
 
+mod sum;
+
 use crate::F;
 use ark_ff::{BigInt, Fp, PrimeField};
+pub(crate) use sum::Sum;
 
 type Limbs = [u64; 4];
 

@@ -1,7 +1,8 @@
 //! The commitment hash.
 
+use super::poseidon2::permute_sixteen;
 use crate::F;
-use taceo_poseidon2::bn254::t16;
+use crate::lazy::Lazy;
 
 /// Elements of the sponge's state.
 pub const SPONGE_WIDTH: usize = 16;
@@ -31,16 +32,16 @@ pub fn sponge_tag(length: usize) -> F {
 /// # Panics
 /// If there are 2^32 elements or more.
 pub fn sponge(elements: &[F]) -> F {
-    let mut state = [F::from(0u64); SPONGE_WIDTH];
-    state[SPONGE_RATE] = sponge_tag(elements.len());
+    let mut state = [Lazy::ZERO; SPONGE_WIDTH];
+    state[SPONGE_RATE] = sponge_tag(elements.len()).into();
     for block in elements.chunks(SPONGE_RATE) {
         for (word, element) in state.iter_mut().zip(block) {
-            *word += element;
+            *word = word.plus((*element).into());
         }
-        t16::permutation_in_place(&mut state);
+        permute_sixteen(&mut state);
     }
     if elements.is_empty() {
-        t16::permutation_in_place(&mut state);
+        permute_sixteen(&mut state);
     }
-    state[0]
+    state[0].into()
 }

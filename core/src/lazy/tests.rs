@@ -1,6 +1,6 @@
 //! The lazy field against `ark-ff`, at every number that the invariants allow and around their bounds.
 
-use super::{Constant, Lazy, MODULUS, TWICE_MODULUS, add_limbs, sub_limbs};
+use super::{Constant, Lazy, MODULUS, Sum, TWICE_MODULUS, add_limbs, sub_limbs};
 use crate::F;
 use ark_ff::{Field, One, Zero};
 use proptest::prelude::*;
@@ -52,6 +52,23 @@ proptest! {
         let (values, constants): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
         let sum = values.iter().zip(&constants).map(|(v, c)| F::from(*v) * F::from(c.value())).sum();
         check(Lazy::dot(&values, &constants), sum)?;
+    }
+
+    #[test]
+    fn a_sum_equals_the_librarys(values in prop::collection::vec(arb_lazy(), 1..20), doublings in 0u32..5) {
+        let mut sum = values[1..].iter().fold(Sum::from(values[0]), |sum, value| sum.plus((*value).into()));
+        (0..doublings).for_each(|_| sum = sum.doubled());
+        check(sum.reduced(), values.into_iter().map(F::from).sum::<F>() * F::from(1u64 << doublings))?;
+    }
+}
+
+#[test]
+fn the_largest_sum_stays_below_the_bound() {
+    let largest = Lazy(sub_limbs(TWICE_MODULUS, [1, 0, 0, 0]).0);
+    let mut sum = Sum::from(largest);
+    for count in 1..=Sum::VALUES_MAX as u64 {
+        check(sum.reduced(), F::from(count) * F::from(largest)).unwrap();
+        sum = sum.plus(largest.into());
     }
 }
 

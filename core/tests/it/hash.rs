@@ -14,6 +14,24 @@ pub(crate) fn elements(seed: u64, count: usize) -> Vec<F> {
     (0..count as u64).map(|i| (F::from(seed) + F::from(1u64)).pow([1_000_003 + 2 * i])).collect()
 }
 
+proptest! {
+    #[test]
+    fn h4_equals_the_library(words in prop::array::uniform4(arb_edge_field())) {
+        prop_assert_eq!(h4(words), taceo_poseidon2::bn254::t4::permutation(&words)[0] + words[0]);
+    }
+
+    #[test]
+    fn a_sponge_of_two_blocks_equals_the_library(words in prop::collection::vec(arb_edge_field(), 16..=30)) {
+        let mut state = [F::zero(); 16];
+        state[15] = sponge_tag(words.len());
+        for block in words.chunks(SPONGE_RATE) {
+            state.iter_mut().zip(block).for_each(|(word, element)| *word += element);
+            taceo_poseidon2::bn254::t16::permutation_in_place(&mut state);
+        }
+        prop_assert_eq!(sponge(&words), state[0]);
+    }
+}
+
 /// Poseidon2 straight from the paper, over the tables.
 fn permute<const T: usize>(parameters: &Poseidon2Parameters<T>, mut state: [F; T]) -> [F; T] {
     const M4: [[u64; 4]; 4] = [[5, 7, 1, 3], [4, 6, 1, 1], [1, 3, 5, 7], [1, 1, 4, 6]];

@@ -1,4 +1,4 @@
-//! Tables of the permutations, for the circuit: the native code uses its libraries' own.
+//! Tables of the permutations, for the circuit and for the native code.
 
 mod width16;
 mod width4;

@@ -2,7 +2,7 @@
 //!
 //! Made by the authors' generator
 //! (<https://github.com/HorizenLabs/poseidon2/blob/main/poseidon2_rust_params.sage>) and equal to those inside
-//! `taceo-poseidon2`, which keeps them private; a test compares the two permutations.
+//! `taceo-poseidon2`, which keeps them private; a test compares the permutations.
 
 use super::Poseidon2Parameters;
 use ark_ff::MontFp;
