@@ -138,6 +138,13 @@ impl Lazy {
         lower(add_limbs(self.0, other.0))
     }
 
+    /// `self - other`.
+    #[inline(always)]
+    pub(crate) fn minus(self, other: Self) -> Self {
+        let (positive, _) = sub_limbs(TWICE_MODULUS, other.0);
+        lower(add_limbs(self.0, positive))
+    }
+
     /// `self · other`: each limb's row is added and one limb reduced away, so that `t` stays below `2p + p < R`.
     #[inline(always)]
     pub(crate) fn times(self, other: Self) -> Self {

@@ -8,6 +8,7 @@
 mod curve;
 mod key;
 mod signature;
+mod straus;
 
 pub use curve::{Point, Scalar, base8, challenge};
 pub use key::{PublicKey, SecretKey};

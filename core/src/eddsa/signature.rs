@@ -1,7 +1,8 @@
 //! Signatures and their verification.
 
-use super::curve::{Point, Scalar, challenge, integer_from_bytes, mul_base8_public, mul_public, times_cofactor};
+use super::curve::{Point, Scalar, challenge, integer_from_bytes};
 use super::key::{PublicKey, SecretKey};
+use super::straus::equation_holds;
 use crate::F;
 use crate::types::{field_from_bytes, field_to_bytes};
 use ark_ff::{BigInteger, PrimeField};
@@ -90,9 +91,8 @@ impl Signature {
             return Err(SignatureError::NoncePointNotOnCurve);
         }
         let h = challenge(nonce_point, key.point(), message).into_bigint();
-        let left = mul_base8_public(&self.s.into_bigint());
-        let right = mul_public(times_cofactor(key.point()), &h) + nonce_point;
-        if left == right { Ok(()) } else { Err(SignatureError::EquationFails) }
+        let holds = equation_holds(&self.s.into_bigint(), &h, key.point(), nonce_point);
+        if holds { Ok(()) } else { Err(SignatureError::EquationFails) }
     }
 }
 

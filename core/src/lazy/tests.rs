@@ -42,6 +42,7 @@ proptest! {
     fn operations_equal_the_librarys_and_stay_below_the_bound(a in arb_lazy(), b in arb_lazy()) {
         let (x, y) = (F::from(a), F::from(b));
         check(a.plus(b), x + y)?;
+        check(a.minus(b), x - y)?;
         check(a.times(b), x * y)?;
         check(a.squared(), x * x)?;
         check(a.fifth_power(), x.pow([5]))?;

@@ -1,11 +1,12 @@
 //! Keys and signatures against the JavaScript packages, and everything that must be refused.
 
-use crate::hash::elements;
+use crate::arb::arb_edge_field;
 use crate::vectors::{self, RefusedVector, SignatureVector};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{BigInteger, PrimeField, Zero};
+use proptest::prelude::*;
 use sheaf_core::F;
-use sheaf_core::eddsa::{Point, PublicKey, Scalar, SecretKey, Signature, SignatureError, SignatureWitness, base8};
+use sheaf_core::eddsa::{Point, PublicKey, Scalar, SecretKey, Signature, SignatureError, SignatureWitness, base8, challenge};
 use std::str::FromStr;
 
 fn seed_of(vector: &SignatureVector) -> [u8; 32] {
@@ -95,17 +96,48 @@ fn bytes_come_back_and_unreduced_ones_are_refused() {
     assert_eq!(PublicKey::from_bytes(&bytes), Err(SignatureError::NotCanonical));
 }
 
-#[test]
-fn fast_multiplication_equals_the_librarys() {
-    // `verify` multiplies by windows; a signature is valid exactly if the library's arithmetic says so.
-    for (i, message) in elements(11, 12).into_iter().enumerate() {
-        let key = SecretKey::from_seed(&[i as u8; 32]);
-        let signature = key.sign(message);
-        let nonce = Point::new(signature.r8_x, signature.r8_y);
-        let h = sheaf_core::eddsa::challenge(nonce, key.public_key().point(), message).into_bigint();
-        let eight_a = key.public_key().point().mul_by_cofactor();
-        assert_eq!(base8() * signature.s, nonce + eight_a.mul_bigint(h));
-        assert_eq!(signature.verify(&key.public_key(), message), Ok(()));
+/// The definition in the library's arithmetic: what [`Signature::verify`] must decide.
+fn verify_plainly(key: &PublicKey, signature: &Signature, message: F) -> Result<(), SignatureError> {
+    let nonce = Point::new_unchecked(signature.r8_x, signature.r8_y);
+    if !nonce.is_on_curve() {
+        return Err(SignatureError::NoncePointNotOnCurve);
+    }
+    let h = challenge(nonce, key.point(), message).into_bigint();
+    let holds = base8() * signature.s == nonce + key.point().mul_by_cofactor().mul_bigint(h);
+    if holds { Ok(()) } else { Err(SignatureError::EquationFails) }
+}
+
+/// Scalars of which many are next to 0 or to the order.
+fn arb_scalar() -> impl Strategy<Value = Scalar> {
+    let any = any::<[u8; 32]>().prop_map(|bytes| Scalar::from_le_bytes_mod_order(&bytes));
+    prop_oneof![2 => any, 1 => (0u64..3).prop_map(Scalar::from), 1 => (1u64..3).prop_map(|below| -Scalar::from(below))]
+}
+
+proptest! {
+    #[test]
+    fn verification_decides_as_the_definition(
+        secret in arb_scalar(),
+        nonce in arb_scalar(),
+        message in arb_edge_field(),
+        (key_torsion, nonce_torsion) in (0u64..8, prop_oneof![3 => Just(0), 1 => 0u64..8]),
+        (shift, other_message) in (prop_oneof![3 => Just(Scalar::zero()), 1 => arb_scalar()], arb_edge_field()),
+    ) {
+        let torsion = |count: u64| small_order_point().mul_bigint([count]);
+        let key = (base8() * secret + torsion(key_torsion)).into_affine();
+        let nonce_point = (base8() * nonce + torsion(nonce_torsion)).into_affine();
+        let small = key.mul_by_cofactor().is_zero();
+        prop_assert_eq!(PublicKey::new(key.x, key.y).is_err(), small);
+        prop_assume!(!small);
+        let key = PublicKey::new(key.x, key.y).unwrap();
+        let h = Scalar::from_le_bytes_mod_order(&challenge(nonce_point, key.point(), message).into_bigint().to_bytes_le());
+        let s = nonce + h * secret * Scalar::from(8u64) + shift;
+        let signature = Signature { r8_x: nonce_point.x, r8_y: nonce_point.y, s };
+        let valid = nonce_torsion == 0 && shift.is_zero();
+        prop_assert_eq!(signature.verify(&key, message).is_ok(), valid);
+        prop_assert_eq!(signature.verify(&key, message), verify_plainly(&key, &signature, message));
+        prop_assert_eq!(signature.verify(&key, other_message), verify_plainly(&key, &signature, other_message));
+        let off = Signature { r8_x: message, ..signature };
+        prop_assert_eq!(off.verify(&key, message), verify_plainly(&key, &off, message));
     }
 }
 
