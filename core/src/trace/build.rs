@@ -10,7 +10,7 @@ use crate::shape::Shape;
 use crate::slot::{Context, Memory, PORTS, Port, Signed, SlotError, SlotSignature, check, evaluate, signed_parts};
 use crate::tree::{Overlay, Tree};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// An operation with the signature that allows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,15 +171,17 @@ fn check_order(operations: &[Operation]) -> Result<(), BuildError> {
 
 /// The slot function's checks, with the signatures taken as verified.
 fn recheck(ctx: &Context, inputs: &[SlotInput], ports: &[[Port; PORTS]]) -> Result<(), BuildError> {
-    let check_one = |(index, (input, ports)): (usize, (&SlotInput, &[Port; PORTS]))| {
+    // Hashing the keys is what takes time: each is hashed once.
+    let keys: HashSet<_> = inputs.iter().filter_map(|i| i.signature.map(|s| s.public_key)).collect();
+    let key_hashes: HashMap<_, _> = keys.into_par_iter().map(|key| (key, key.key_hash())).collect();
+    for (index, (input, ports)) in inputs.iter().zip(ports).enumerate() {
         let signed = input.signature.map(|s| {
             let [_, a1, a2] = signed_parts(&input.operation, ports);
-            Signed { key_hash: s.public_key.key_hash(), nonce: ports[1].old, expires: s.expires, target: [a1, a2] }
+            Signed { key_hash: key_hashes[&s.public_key], nonce: ports[1].old, expires: s.expires, target: [a1, a2] }
         });
-        check(ctx, &input.operation, ports, signed.as_ref()).err().map(|source| BuildError::Slot { index, source })
-    };
-    // Hashing the keys is what takes time.
-    inputs.par_iter().zip(ports).enumerate().find_map_first(check_one).map_or(Ok(()), Err)
+        check(ctx, &input.operation, ports, signed.as_ref()).map_err(|source| BuildError::Slot { index, source })?;
+    }
+    Ok(())
 }
 
 /// Time of the last write of each address.
