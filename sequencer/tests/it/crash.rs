@@ -144,7 +144,9 @@ async fn rounds_on_one_database(seed: u64, before: usize, count: usize, tally: &
     let began = Instant::now();
     let found = audit(&world, &senders, entries).await;
     println!("{found:?}, checked in {:?}", began.elapsed());
-    assert!(found.transactions > 10 * count, "there was a load");
+    let Audit { transactions, entries, batches, acknowledged, .. } = found;
+    assert!(transactions > 5 * count && entries > 5 * count as u64 && batches > 5 * count as u64, "there was a load");
+    assert_eq!(acknowledged, transactions, "everything was acknowledged in the end");
     found
 }
 

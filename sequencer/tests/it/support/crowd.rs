@@ -21,6 +21,8 @@ use std::time::Duration;
 
 /// A frozen sequencer does not even close the connection.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(3);
+/// After the last kill, everything that is sent is executed within this time.
+const END_TIME_MAX: Duration = Duration::from_secs(60);
 const FUNDS: u128 = 1_000_000_000_000;
 /// New accounts that one sender may create.
 const CREATIONS_MAX: u16 = 20;
@@ -306,11 +308,15 @@ impl Crowd {
     }
 
     /// Lets everybody have an answer to what is sent, and gives them back.
+    ///
+    /// # Panics
+    /// If somebody gets none: then something before it was acknowledged and is gone.
     pub(crate) async fn end(self) -> Vec<Sender> {
         self.board.stop.store(true, Ordering::SeqCst);
         let mut senders = Vec::new();
         for task in self.tasks {
-            senders.push(task.await.unwrap());
+            let answered = tokio::time::timeout(END_TIME_MAX, task).await.expect("what is sent is answered in the end");
+            senders.push(answered.unwrap());
         }
         senders
     }

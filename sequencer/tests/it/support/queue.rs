@@ -43,7 +43,7 @@ impl Queue {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 index += 1;
-                let pause = if index % 16 == 0 { 100 } else { feeder.rng.random_range(2..50) };
+                let pause = if index.is_multiple_of(16) { 100 } else { feeder.rng.random_range(2..50) };
                 tokio::time::sleep(Duration::from_millis(pause)).await;
             }
             index
