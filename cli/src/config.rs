@@ -129,7 +129,8 @@ impl Config {
         let mut section = self.api.clone();
         // One sequencer, on the same machine, unless others are named.
         if !section.contains_key("sequencer_urls") {
-            let listen = self.sequencer.get("listen").and_then(Value::as_str).context("in [sequencer]: missing field `listen`")?;
+            let listen =
+                self.sequencer.get("listen").and_then(Value::as_str).context("in [sequencer]: missing field `listen`")?;
             section.insert("sequencer_urls".to_owned(), value([format!("http://{listen}")])?);
         }
         merged("api", &section, [("database_url", value(&self.database.url)?)])

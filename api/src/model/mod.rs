@@ -15,7 +15,7 @@ pub use batch::{Batch, BatchSummary, Batches};
 pub use health::{Database, Health, L1Health, Sequencer, Waiting};
 pub use info::{Info, Limits, MinimumFee, OpenBatch, Token, Tokens};
 pub use life::{
-    Executed, L1Operation, L1Operations, Status, SubmitResult, SubmitResults, Submitted, TakenBack, Transaction, Withdrawal, WithdrawalRef,
-    Withdrawals,
+    Executed, L1Operation, L1Operations, Status, SubmitResult, SubmitResults, Submitted, TakenBack, Transaction, Withdrawal,
+    WithdrawalRef, Withdrawals,
 };
 pub use operation::Operation;

@@ -146,7 +146,8 @@ impl Builder {
 
     async fn build(&mut self, inputs: Vec<BuildInput>) -> anyhow::Result<()> {
         self.environment.reached(Step::BatchRead);
-        let (mut tree, shape, domain) = (std::mem::replace(&mut self.tree, Tree::new(Geometry::PROTOCOL)), self.shape, self.domain);
+        let (mut tree, shape, domain) =
+            (std::mem::replace(&mut self.tree, Tree::new(Geometry::PROTOCOL)), self.shape, self.domain);
         let building = tokio::task::spawn_blocking(move || {
             let built = build(&mut tree, shape, domain, &inputs);
             (tree, built)

@@ -161,7 +161,7 @@ mod tests {
         ];
         // Powers of ten and their neighbours: digits that are all nines or all zeros, in every group of four.
         let powers = (0..39).map(|n| 10u128.pow(n));
-        let amounts = powers.flat_map(|p| [p - 1, p, p + 1, p * 3]).chain([u64::MAX.into(), 1 << 64, 123_400_005_678_0000]);
+        let amounts = powers.flat_map(|p| [p - 1, p, p + 1, p * 3]).chain([u64::MAX.into(), 1 << 64, 1_234_000_056_780_000]);
         wanted.extend(amounts.map(|amount| (None, Some(1), None, None, Some(amount.to_string()))));
         let mut rows = CopyRows::new(5, wanted.len(), 100);
         for row in &wanted {

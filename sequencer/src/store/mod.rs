@@ -12,12 +12,12 @@ mod l1;
 mod leader;
 mod load;
 mod rejections;
-mod unwind;
 mod replays;
 mod state;
 #[cfg(test)]
 mod tests;
 mod undo;
+mod unwind;
 mod words;
 
 pub use balances::{Balances, Holdings};
@@ -25,19 +25,21 @@ pub(crate) use block::commit_block;
 pub use build::load_witness;
 pub(crate) use build::{BuildInput, next_unbuilt, store_built};
 pub(crate) use chain::{Identity, begin_epoch, check_identity, current_epoch, take_writer_lock};
+pub(crate) use checkpoint::{LogSize, checkpoint, log_size};
 pub(crate) use follow::{BuiltBatch, news_after};
 pub(crate) use l1::{confirmed_entries, listed_tokens};
 #[cfg(test)]
 pub(crate) use leader::Beat;
 pub(crate) use leader::Holder;
-pub(crate) use leader::{Sighting, beat, depose, myself, release_writer_lock, resign, seize_epoch, sight_leader, try_writer_lock};
+pub(crate) use leader::{
+    Sighting, beat, depose, myself, release_writer_lock, resign, seize_epoch, sight_leader, try_writer_lock,
+};
 pub(crate) use load::load_rest;
 pub(crate) use rejections::write_rejections;
-pub(crate) use unwind::{requested_unwinding, unwind};
 pub use state::load_words;
 pub(crate) use state::{Loaded, load_state, snapshot};
 pub(crate) use undo::{last_built, words_after};
-pub(crate) use checkpoint::{LogSize, checkpoint, log_size};
+pub(crate) use unwind::{requested_unwinding, unwind};
 
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};

@@ -232,7 +232,7 @@ async fn only_the_latest_epoch_writes_and_a_block_is_written_once() {
         build::load_slots(&mut connection, BatchNumber(1)).await.unwrap()
     };
     assert!(slots.iter().all(|slot| slot.operation == operation && slot.signature.unwrap().expires == 1 << 31));
-    begin_epoch(&mut *place.pool.acquire().await.unwrap(), &Identity::of(&place.config)).await.unwrap();
+    begin_epoch(&mut place.pool.acquire().await.unwrap(), &Identity::of(&place.config)).await.unwrap();
     block.number = BlockNumber(2);
     assert!(matches!(place.commit(&block).await, Err(StoreError::Fenced)));
     let folding = checkpoint(&place.pool, place.epoch, &Environment::system()).await;

@@ -220,16 +220,9 @@ impl World {
     /// Everything that a transaction may change, as text.
     pub(crate) async fn snapshot(&self) -> String {
         let mut all = String::new();
-        for table in [
-            "accounts",
-            "retired_pairs",
-            "blocks",
-            "batches",
-            "batch_undo",
-            "transactions",
-            "l1_operations",
-            "withdrawals",
-        ] {
+        for table in
+            ["accounts", "retired_pairs", "blocks", "batches", "batch_undo", "transactions", "l1_operations", "withdrawals"]
+        {
             // The builder works behind the execution: what it fills in is none of a transaction's doing.
             let query = format!(
                 "SELECT COALESCE(string_agg(row::text, E'\\n' ORDER BY row::text), '') FROM
