@@ -64,8 +64,8 @@ impl Options {
             }
         }
         let place = executed.map(|executed| (executed.batch, executed.position));
-        let kept = self.book().find(hash)?.into_iter().map(|kept| kept.receipt);
-        Ok(kept.filter(|receipt| Some((receipt.batch, receipt.position)) != place).last())
+        let mut kept = self.book().find(hash)?.into_iter().map(|kept| kept.receipt);
+        Ok(kept.rfind(|receipt| Some((receipt.batch, receipt.position)) != place))
     }
 }
 
