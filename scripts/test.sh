@@ -26,6 +26,7 @@ step "Contract artifacts are what the sources compile to" npm run --silent --pre
 step "The independent verifier says yes and no" node --test scripts/
 step "Build" cargo test --locked --workspace --no-run
 step "Tests" cargo test --locked --workspace
+step "The executor's shared structures, model-checked" cargo test --locked -p sheaf-executor --features loom --test loom
 step "Lints" cargo clippy --locked --workspace --all-targets -- -D warnings
 # The binary that the tests above were built with: `cargo run` would build half of the dependencies again, since without
 # the tests' own dependencies some have fewer features.

@@ -11,12 +11,11 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
-use sheaf_core::F;
 use sheaf_core::geometry::Geometry;
 use sheaf_core::json::TransactionJson;
 use sheaf_core::operation::Operation;
 use sheaf_core::shape::{RowCounter, Shape};
-use sheaf_core::slot::{Context as SlotContext, Memory, evaluate};
+use sheaf_core::slot::{Context as SlotContext, addresses};
 use sheaf_core::trace::{BatchHeader, SlotInput, draft};
 use sheaf_core::transaction::{Resolution, Transaction};
 use sheaf_core::tree::Tree;
@@ -143,16 +142,6 @@ fn front(clock: &mut Clock, bodies: &[&str]) -> Result<Vec<(Transaction, Checked
     clock.time("verify", || transactions.iter().map(verify).collect())?
 }
 
-/// A memory for finding out addresses, which don't depend on what is in it.
-struct Zeros;
-
-impl Memory for Zeros {
-    fn read(&self, _: u32) -> F {
-        F::from(0u64)
-    }
-    fn write(&mut self, _: u32, _: F) {}
-}
-
 /// What the builder does with the same transactions: the tree with its trace, and the commitment.
 fn batches(clock: &mut Clock, crowd: &Crowd, transactions: &[Transaction], shape: Shape) -> Result<()> {
     let geometry = Geometry::PROTOCOL;
@@ -179,7 +168,7 @@ fn batches(clock: &mut Clock, crowd: &Crowd, transactions: &[Transaction], shape
     for transaction in transactions {
         let to = crowd.account_of(transaction).context("a transfer among the crowd")?;
         let operation: Operation = transaction.payload.operation(Resolution::Existing(to));
-        let addresses = evaluate(&ctx, &operation, &mut Zeros).map(|port| port.address);
+        let addresses = addresses(&ctx, &operation);
         if !rows.try_add(&addresses) {
             build(&batch, clock)?;
             batch.clear();

@@ -239,6 +239,22 @@ fn add(mem: &mut impl Memory, address: u32, difference: F) -> Port {
     Port { address, old, new }
 }
 
+/// The addresses that [`evaluate`] accesses, which don't depend on what is in the memory.
+///
+/// # Panics
+/// If an account is outside of the geometry.
+pub fn addresses(ctx: &Context, operation: &Operation) -> [u32; PORTS] {
+    /// A memory in which all is zero and stays so.
+    struct Zeros;
+    impl Memory for Zeros {
+        fn read(&self, _: u32) -> F {
+            F::zero()
+        }
+        fn write(&mut self, _: u32, _: F) {}
+    }
+    evaluate(ctx, operation, &mut Zeros).map(|port| port.address)
+}
+
 /// Says whether the accesses that [`evaluate`] made are allowed: everything but the signature itself.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 use crate::access::touch;
 use crate::outcome::{Outcome, Path};
+use crate::pace::Pace;
 use crate::parallel::{Credits, Window, patch};
 use crate::plan::{Plan, Planner};
 use crate::words::{Word, Words};
@@ -10,21 +11,24 @@ use sheaf_core::operation::Operation;
 use sheaf_core::slot::{Context, Signed, apply};
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 /// Operations that are planned together. What a window needs stays in a core's second cache.
 pub const WINDOW: usize = 2048;
 
+/// Operations of a call's first window, for which nothing else can run while it is planned.
+const FIRST_WINDOW: usize = 512;
 /// Fewer operations than this are never worth waking other threads for.
 const MIN_PARALLEL: usize = 256;
 /// Operations that must be able to run at a time, for each thread, for threads not to stand idle.
 const MIN_PARALLELISM: usize = 4;
 /// What an operation costs in the loop, in a plan, and what waiting for another one adds where that ran on another
 /// core, in units of about 50 ns.
-const COSTS: Costs = Costs { in_loop: 4, planned: 6, wait: 1 };
+const COSTS: Costs = Costs { in_loop: 4, planned: 6, wait: 2 };
 /// Jobs whose words are fetched together.
 const TOUCH: usize = 16;
-/// After a plan was of no use, this many times its operations run in the loop before another is made: that bounds what
-/// planning in vain costs.
+/// After a plan was of no use, this many times its operations run in the loop before another is made, in this call and in
+/// the next: that bounds what planning in vain costs.
 const BACKOFF: usize = 16;
 
 /// An operation to execute, and what its verified signature binds.
@@ -54,6 +58,9 @@ pub struct Executor {
     plans: [Plan; 2],
     /// Credits of the window that runs, and of the one before, whose ports are not patched yet.
     credits: [Credits; 2],
+    /// Jobs that run in the loop before a plan is tried again.
+    in_loop: usize,
+    pace: Pace,
     spare: Outcome,
 }
 
@@ -95,6 +102,8 @@ impl Executor {
             planner: Planner::new(window),
             plans: Default::default(),
             credits: [[credits(), credits()], [credits(), credits()]],
+            in_loop: 0,
+            pace: Pace::default(),
             spare: Outcome::default(),
         }
     }
@@ -133,22 +142,48 @@ impl Executor {
         self.spare = outcome;
     }
 
-    /// Plans, and runs in windows or in order as the plans say.
+    /// Plans, and runs in windows or in order: as the plans say, and then as the clock does.
     fn run_planned(&mut self, call: Call<'_>, words: &mut Words, outcome: &mut Outcome) {
+        let forced = call.choice != Choice::Auto;
+        if forced {
+            self.in_loop = 0;
+        }
         let mut at = 0;
         while at < call.jobs.len() {
-            let useful = call.useful(self.threads);
-            self.planner.plan(&mut self.plans[0], (call.ctx, words, call.jobs), at, useful);
-            let Range { start, end } = self.plans[0].range;
-            at = if self.plans[0].hopeless {
-                let end = call.jobs.len().min(start + BACKOFF * (end - start));
-                call.run_in_order(words, start..end, outcome);
-                end
-            } else {
-                let Self { pool, threads, planner, plans, credits, .. } = self;
-                pool.install(|| run_windows(call, words, outcome, (*threads, planner, plans, credits)))
+            let (path, limit) = match self.in_loop {
+                0 if forced => (Path::Parallel, usize::MAX),
+                0 => self.pace.next(),
+                jobs => (Path::Sequential, jobs),
             };
+            let end = call.jobs.len().min(at.saturating_add(limit));
+            let (start, started) = (at, Instant::now());
+            at = match path {
+                Path::Parallel => self.run_parallel(Call { jobs: &call.jobs[..end], ..call }, at, words, outcome),
+                Path::Sequential => {
+                    call.run_in_order(words, at..end, outcome);
+                    self.in_loop = self.in_loop.saturating_sub(end - at);
+                    end
+                }
+            };
+            if !forced {
+                self.pace.record(path, at - start, started.elapsed());
+            }
         }
+    }
+
+    /// Runs windows from `start` until a plan is of no use, whose jobs are left to the loop. Gives the next job.
+    fn run_parallel(&mut self, call: Call<'_>, start: usize, words: &mut Words, outcome: &mut Outcome) -> usize {
+        let inputs = (call.ctx, &*words, call.jobs);
+        self.planner.plan(&mut self.plans[0], inputs, (start, FIRST_WINDOW), call.useful(self.threads));
+        let mut at = start;
+        if !self.plans[0].hopeless {
+            let Self { pool, threads, planner, plans, credits, .. } = self;
+            at = pool.install(|| run_windows(call, words, outcome, (*threads, planner, plans, credits)));
+        }
+        let hopeless = if self.plans[0].hopeless { self.plans[0].range.len() } else { 0 };
+        // The few jobs that are left at a call's end say nothing about those of the next.
+        self.in_loop = if hopeless < MIN_PARALLEL { hopeless } else { BACKOFF * hopeless };
+        at
     }
 }
 
@@ -212,7 +247,7 @@ fn run_windows(
                     window.run(thread, buffer);
                 });
             }
-            planner.plan(next, (call.ctx, window.words, call.jobs), behind, useful);
+            planner.plan(next, (call.ctx, window.words, call.jobs), (behind, usize::MAX), useful);
             patch(first, credits_before);
             window.run(0, first);
         });

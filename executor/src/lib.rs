@@ -20,6 +20,7 @@ mod executor;
 #[cfg(test)]
 mod measure;
 mod outcome;
+mod pace;
 mod parallel;
 mod plan;
 pub mod schedule;

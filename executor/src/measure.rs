@@ -95,7 +95,7 @@ impl Load {
         let start = Instant::now();
         let mut at = 0;
         while at < self.jobs.len() {
-            planner.plan(&mut plan, (&self.ctx, &words, &self.jobs), at, |_, _, _| true);
+            planner.plan(&mut plan, (&self.ctx, &words, &self.jobs), (at, usize::MAX), |_, _, _| true);
             at = plan.range.end;
         }
         start.elapsed().as_nanos() as f64 / self.jobs.len() as f64

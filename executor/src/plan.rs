@@ -81,13 +81,13 @@ impl Planner {
         Self { table: Table::new(2 * window), credited: Vec::new(), window }
     }
 
-    /// Plans up to a window of `jobs[start..]`, fewer if a job has to run alone. Gives up if `useful(operations, critical path,
+    /// Plans `jobs[start..]`, up to a window or `limit`, fewer if a job has to run alone. Gives up if `useful(operations, critical path,
     /// waits)` says no; such a plan is not to be run.
     pub(crate) fn plan(
         &mut self,
         plan: &mut Plan,
         (ctx, words, jobs): (&Context, &Words, &[Job]),
-        start: usize,
+        (start, limit): (usize, usize),
         useful: impl Fn(usize, u32, u64) -> bool,
     ) {
         plan.clear(start);
@@ -95,7 +95,7 @@ impl Planner {
         self.credited.clear();
         let roomy = Some(words.roomy_accounts()).filter(|accounts| ctx.fee_account.get() < *accounts).unwrap_or(0);
         let mut look = FIRST_LOOK;
-        for job in &jobs[start..jobs.len().min(start + self.window)] {
+        for job in &jobs[start..jobs.len().min(start + self.window.min(limit))] {
             let Some(named) = accesses(ctx, &job.operation) else {
                 plan.alone = true;
                 break;

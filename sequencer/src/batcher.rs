@@ -15,7 +15,7 @@ use sheaf_core::F;
 use sheaf_core::geometry::Geometry;
 use sheaf_core::operation::Operation;
 use sheaf_core::shape::{RowCounter, Shape};
-use sheaf_core::slot::{Context, Memory, PORTS, evaluate};
+use sheaf_core::slot::{Context, PORTS, addresses};
 use sheaf_core::types::AccountId;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -145,19 +145,4 @@ impl OpenBatch {
         self.undo_known.clear();
         row
     }
-}
-
-/// The accesses of an operation, which don't depend on the state.
-pub(crate) fn addresses(ctx: &Context, operation: &Operation) -> [u32; PORTS] {
-    evaluate(ctx, operation, &mut Zeros).map(|port| port.address)
-}
-
-/// A memory for finding out addresses, which don't depend on what is in it.
-struct Zeros;
-
-impl Memory for Zeros {
-    fn read(&self, _: u32) -> F {
-        F::from(0u64)
-    }
-    fn write(&mut self, _: u32, _: F) {}
 }

@@ -1,7 +1,8 @@
 //! `sheaf bench execute`: what parallel execution gives, at every contention.
 //!
 //! All of them run `core`'s slot function and give every operation's ports or refusal. Signatures are taken as verified. Each
-//! round runs every way once, one after the other, from the same state; the figures are the medians of the rounds.
+//! round runs every way once, one after the other, from the same state, and the loop right before each of them; the figures are
+//! the medians of the rounds, the ratios those of the rounds' ratios. So a machine that is slower for a while slows both sides.
 
 mod baseline;
 mod locks;
@@ -35,7 +36,7 @@ pub struct Options {
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     blocks: u32,
     /// Rounds; the medians are reported.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Leaves out the cases with more accounts.
     #[arg(long, default_value_t = 1_000_000)]
@@ -54,7 +55,7 @@ struct Row {
     accounts: u32,
     distribution: &'static str,
     threads: usize,
-    /// What ran: `sequential` or `parallel` (which the executor chose by itself), `block_stm`, `locks`.
+    /// What ran: `sequential` or `parallel` (what the executor chose by itself for most), `block_stm`, `locks`.
     path: &'static str,
     /// How it was asked for: `loop` (the production fallback, the base of the ratios), `sheaf`, `block_stm`, `locks`.
     executor: &'static str,
@@ -150,13 +151,14 @@ impl Contender {
         let Workload { context, words, blocks, accounts, .. } = workload;
         let mut round = Round { time: Duration::ZERO, path: self.name(), digest: Digest::default() };
         let mut locks = Locks::new(*accounts as usize + 2);
+        let mut in_parallel = 0;
         for jobs in blocks {
             let start = Instant::now();
             let results: Results = match self {
                 Self::Sheaf { executor, choice, .. } => {
                     let outcome = executor.execute(context, words, jobs, *choice);
                     round.time += start.elapsed();
-                    round.path = if outcome.path() == Path::Parallel { "parallel" } else { "sequential" };
+                    in_parallel += outcome.statistics().parallel;
                     if check {
                         outcome.iter().for_each(|result| round.digest.add(result));
                     }
@@ -171,6 +173,9 @@ impl Contender {
                 results.iter().for_each(|result| round.digest.add(result.as_ref().map_err(|error| *error)));
             }
         }
+        if matches!(self, Self::Sheaf { .. }) {
+            round.path = if 2 * in_parallel > workload.operations() { "parallel" } else { "sequential" };
+        }
         round
     }
 }
@@ -181,34 +186,35 @@ fn measure(case: (u32, Distribution), options: &Options, threads_max: usize, bar
     bar.set_message(format!("{accounts} accounts, {}", distribution.name()));
     let mut workload = Workload::new(accounts, distribution, options.blocks as usize, options.block as usize, options.seed);
     let mut contenders = Contender::all(threads_max)?;
-    let mut times = vec![Vec::new(); contenders.len()];
+    let mut speeds = vec![(Vec::new(), Vec::new()); contenders.len()];
     let mut paths = vec![""; contenders.len()];
     let mut expected = None;
     for round in 0..=options.rounds {
-        for (i, contender) in contenders.iter_mut().enumerate() {
-            let check = round == 0;
-            let Round { time, path, digest } = contender.run(&mut workload, check);
+        let check = round == 0;
+        for i in 0..contenders.len() {
+            let base = contenders[0].run(&mut workload, false).time;
+            let Round { time, path, digest } = contenders[i].run(&mut workload, check);
             paths[i] = path;
             if check {
                 let same = *expected.get_or_insert(digest) == digest;
-                anyhow::ensure!(same, "{} gives another result than the loop (seed {})", contender.name(), options.seed);
+                anyhow::ensure!(same, "{} gives another result than the loop (seed {})", contenders[i].name(), options.seed);
             } else {
-                times[i].push(workload.operations() as f64 / time.as_secs_f64());
+                speeds[i].0.push(workload.operations() as f64 / time.as_secs_f64());
+                speeds[i].1.push(base.as_secs_f64() / time.as_secs_f64());
             }
             bar.inc(1);
         }
     }
-    let tps: Vec<_> = times.iter_mut().map(|times| report::median(times)).collect();
-    let row = |(i, contender): (usize, &Contender)| Row {
+    let row = |(contender, (path, (tps, ratios))): (&Contender, (&'static str, &mut (Vec<f64>, Vec<f64>)))| Row {
         accounts,
         distribution: distribution.name(),
         threads: contender.threads(),
-        path: paths[i],
+        path,
         executor: contender.name(),
-        tps: tps[i],
-        ratio_to_sequential: tps[i] / tps[0],
+        tps: report::median(tps),
+        ratio_to_sequential: report::median(ratios),
     };
-    Ok(contenders.iter().enumerate().map(row).collect())
+    Ok(contenders.iter().zip(paths.into_iter().zip(&mut speeds)).map(row).collect())
 }
 
 /// Measures, prints the table, and writes the rows.

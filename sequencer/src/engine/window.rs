@@ -6,7 +6,6 @@
 //! index that a refused creation would have taken stays empty until the next window.
 
 use super::{Engine, Verified};
-use crate::batcher::addresses;
 use crate::block::TransactionRow;
 use crate::config::Config;
 use crate::error::Refusal;
@@ -15,7 +14,7 @@ use crate::types::Placement;
 use ark_ff::Zero;
 use sheaf_core::operation::Operation;
 use sheaf_core::shape::RowCounter;
-use sheaf_core::slot::{Context, PORTS, Port};
+use sheaf_core::slot::{Context, PORTS, Port, addresses};
 use sheaf_core::transaction::{Pair, Resolution, Target};
 use sheaf_core::types::AccountId;
 use sheaf_executor::Job;

@@ -11,6 +11,7 @@ mod follow;
 mod l1;
 mod leader;
 mod load;
+mod receipts;
 mod rejections;
 mod replays;
 mod state;
@@ -35,6 +36,7 @@ pub(crate) use leader::{
     Sighting, beat, depose, myself, release_writer_lock, resign, seize_epoch, sight_leader, try_writer_lock,
 };
 pub(crate) use load::load_rest;
+pub use receipts::load_receipt;
 pub(crate) use rejections::write_rejections;
 pub use state::load_words;
 pub(crate) use state::{Loaded, load_state, snapshot};

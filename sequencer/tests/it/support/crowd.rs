@@ -73,6 +73,8 @@ pub(crate) struct Sender {
     pub(crate) acknowledged: BTreeMap<B256, BTreeSet<Place>>,
     /// What was refused for good, or replaced: it must not be there.
     pub(crate) refused: BTreeSet<B256>,
+    /// The nonce of a bad one whose refusal did not arrive: it may wait in the place of the good one for a moment.
+    bad_waits: Option<u64>,
 }
 
 fn hash(transaction: &Transaction) -> B256 {
@@ -222,6 +224,7 @@ impl Sender {
             }
             SubmitResult::Pending { .. } => {}
             SubmitResult::Rejected { code, .. } if ["pool_full", "not_ready", "nonce_too_far"].contains(&code.as_str()) => {}
+            SubmitResult::Rejected { code, .. } if code == "replacement_underpriced" && self.bad_waits == Some(nonce) => {}
             SubmitResult::Rejected { code, .. } if code == "insufficient_balance" => {
                 // Somebody's balance may leave by way of L1. The nonce is free again.
                 self.refused.insert(expected);
@@ -249,9 +252,11 @@ impl Sender {
             }
         };
         self.refused.insert(hash(&transaction));
+        self.bad_waits = Some(nonce);
         if let Some(results) = self.submit(vec![transaction], true).await {
             match &results[0] {
-                SubmitResult::Rejected { code, .. } if code == "not_ready" || codes.contains(&code.as_str()) => {}
+                SubmitResult::Rejected { code, .. } if code == "not_ready" => {}
+                SubmitResult::Rejected { code, .. } if codes.contains(&code.as_str()) => self.bad_waits = None,
                 // The sequencer was killed, or what it had before was not answered yet.
                 SubmitResult::Pending { .. } => {}
                 other => panic!("{codes:?} expected, not {other:?}"),
@@ -300,6 +305,7 @@ impl Crowd {
                 outstanding: BTreeMap::new(),
                 acknowledged: BTreeMap::new(),
                 refused: BTreeSet::new(),
+                bad_waits: None,
             });
         }
         *board.signer.write().unwrap() = world.client().status().await.unwrap().receipt_signer;
