@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 /// Operations that are planned together. What a window needs stays in a core's second cache.
-pub const WINDOW: usize = 2048;
+pub const WINDOW: usize = 1024;
 
 /// Operations of a call's first window, for which nothing else can run while it is planned.
 const FIRST_WINDOW: usize = 512;

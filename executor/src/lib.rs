@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  jobs ──▶ window ──▶ plan ─────────▶ run ────────────▶ fold ──────────────▶ patch ──▶ outcome
-//!           (2,048)    who waits       slot::apply,       deferred credits,    old and    (ports or refusal
+//!           (1,024)    who waits       slot::apply,       deferred credits,    old and    (ports or refusal
 //!                      for whom        any core, any      by account, in       new of      of each job)
 //!                                      allowed order      operation order      credits
 //! ```

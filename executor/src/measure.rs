@@ -171,7 +171,7 @@ fn measure_parts() {
 #[ignore = "measures; says nothing about right or wrong"]
 fn measure_windows() {
     let load = uniform(100_000);
-    for window in [512, 1024, 2048, 4096, 8192] {
+    for window in [256, 512, 1024, 2048, 4096] {
         let mut executor = Executor::with_window(2, window);
         let mut best = vec![Duration::MAX; load.jobs.len() / BLOCK];
         (0..20).for_each(|_| load.time(&mut executor, Choice::Force(Path::Parallel), &mut best));
