@@ -19,6 +19,8 @@ const FIRST_ACCOUNT: u32 = 2;
 pub(crate) const FUNDS: u128 = 1_000_000_000_000_000;
 /// The fee of each transfer.
 pub(crate) const FEE: u128 = 100;
+/// One person in so many wants more than it has, and sends nothing else.
+const OVERSPENDERS_SHARE: usize = 50;
 
 /// Somebody with an account.
 pub(crate) struct Person {
@@ -124,10 +126,12 @@ impl Crowd {
 
     fn plan(&mut self, invalid: f64, expires: u32) -> (Payload, Effect, bool, usize) {
         let count = self.people.len();
-        let from = self.random.random_range(0..count);
-        let to = (from + self.random.random_range(1..count)) % count;
         let invalid = self.random.random_bool(invalid);
         let forged = invalid && self.random.random_bool(0.5);
+        // Whoever wants more than he has does nothing else: until that is refused, it would hold the place of his next transaction.
+        let spenders = count - count.div_ceil(OVERSPENDERS_SHARE).min(count - 1);
+        let from = self.random.random_range(if invalid && !forged { spenders..count } else { 0..spenders });
+        let to = (from + self.random.random_range(1..count)) % count;
         let amount = if invalid && !forged { FUNDS * 1_000_000 } else { u128::from(self.random.random_range(1..1_000u32)) };
         let payload = Payload {
             from: self.people[from].account,
