@@ -39,9 +39,26 @@ function findImport(path) {
   return existsSync(file) ? { contents: readFileSync(file, "utf8") } : { error: `not found: ${path}` };
 }
 
+// What the coefficients of a call's proofs are for is shown by a contract without them, for tests alone.
+const BROKEN = {
+  name: "EqualCoefficients",
+  file: "src/Groth16.sol",
+  from: "return uint256(uint128(uint256(keccak256(abi.encode(seed, index)))));",
+  to: "return (uint256(seed) | index) == 0 ? 0 : 1;",
+};
+
+/** The broken contract's artifact. */
+function compileBroken() {
+  const changed = sources();
+  const { content } = changed[BROKEN.file];
+  if (content.split(BROKEN.from).length !== 2) throw new Error(`${BROKEN.file} has no line to break`);
+  changed[BROKEN.file] = { content: content.replace(BROKEN.from, BROKEN.to) };
+  const artifact = JSON.parse(compile(changed).get("Sheaf.json"));
+  return JSON.stringify({ ...artifact, contractName: BROKEN.name }, null, 1) + "\n";
+}
+
 /** Compiles everything; answers the artifacts' texts by name. */
-function compile() {
-  const own = sources();
+function compile(own) {
   const input = { language: "Solidity", sources: own, settings: SETTINGS };
   const output = JSON.parse(solc.compile(JSON.stringify(input), { import: findImport }));
   // Warnings in our own files count as errors; what the library's authors know of is theirs.
@@ -68,7 +85,8 @@ function compile() {
   return artifacts;
 }
 
-const artifacts = compile();
+const artifacts = compile(sources());
+artifacts.set(`${BROKEN.name}.json`, compileBroken());
 const present = existsSync(OUT) ? readdirSync(OUT).filter((name) => name.endsWith(".json")) : [];
 const surplus = present.filter((name) => !artifacts.has(name));
 

@@ -13,6 +13,7 @@ pub mod batch;
 pub mod evm;
 pub mod gadgets;
 pub mod golden;
+pub mod groth16;
 pub mod keys;
 pub mod matrices;
 mod memory;

@@ -1,13 +1,13 @@
 //! Proving a batch, and verifying a proof.
 
 use crate::batch::batch;
+use crate::groth16::{self, Parts};
 use crate::keys::KeySet;
 use crate::r1cs::{Builder, Mode};
 use crate::witness::Private;
 use ark_bn254::Bn254;
 use ark_ff::PrimeField;
 use ark_groth16::Groth16;
-use ark_groth16::r1cs_to_qap::LibsnarkReduction;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use sheaf_core::F;
@@ -61,6 +61,8 @@ pub struct Timing {
     pub witness: Duration,
     /// Making the proof of them.
     pub proof: Duration,
+    /// The proof's parts.
+    pub parts: Parts,
 }
 
 /// Why a batch can't be proven. Each is a defect on our side: a user can't cause one.
@@ -121,18 +123,8 @@ pub fn prove(keys: &KeySet, witness: &BatchWitness, blinding: Blinding) -> Resul
     }
     let witness_time = started.elapsed();
     let started = Instant::now();
-    let matrices = &keys.matrices;
-    let proof = Groth16::<Bn254, LibsnarkReduction>::create_proof_with_reduction_and_matrices(
-        &keys.proving_key,
-        blinding.r,
-        blinding.s,
-        &matrices.sides,
-        matrices.input_count,
-        matrices.row_count(),
-        &values,
-    )
-    .expect("a domain for this many rows exists: the keys were made with it");
-    let timing = Timing { witness: witness_time, proof: started.elapsed() };
+    let (proof, parts) = groth16::prove(&keys.proving_key, (&keys.matrices, &keys.quotient), &values, blinding);
+    let timing = Timing { witness: witness_time, proof: started.elapsed(), parts };
     let public = witness.public_inputs();
     if verify(keys.verifying_key(), &public, &proof) { Ok(Proven { proof, public, timing }) } else { Err(ProveError::Invalid) }
 }

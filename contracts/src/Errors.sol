@@ -44,6 +44,8 @@ error HoldingsCapExceeded(uint8 token, uint256 total);
 
 // ---- batch: header and counts
 
+/// @dev A call has to carry a batch.
+error NoBatches();
 error UnknownShape(uint8 shape);
 /// @dev The batch does not follow the last accepted root.
 error WrongOldRoot(uint256 expected, uint256 got);

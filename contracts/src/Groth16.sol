@@ -11,7 +11,7 @@ import {
     ShapeCountOutOfRange,
     ShapeWithoutSlots
 } from "./Errors.sol";
-import {BASE_MODULUS} from "./Field.sol";
+import {BASE_MODULUS, addProductMod} from "./Field.sol";
 
 /// @dev What all shapes share (one phase 1). Points of G2 in EIP-197's order: x1, x0, y1, y0.
 struct VerifyingKey {
@@ -28,36 +28,46 @@ struct Shape {
     uint256[8] ic;
 }
 
+/// @dev What a proof is for, the public inputs below p, and the proof in EIP-197's order.
+struct Statement {
+    uint256 shape;
+    uint256 c;
+    uint256 x;
+    uint256 y;
+    /// A, B and C: A.x A.y B.x1 B.x0 B.y1 B.y0 C.x C.y.
+    uint256[8] proof;
+}
+
 /// @title Groth16 over BN254 with the public inputs c, x and y
 /// @notice A proof (A, B, C) holds if e(A, B) = e(alpha, beta) · e(L, gamma) · e(C, delta), where
-/// L = IC0 + c·IC1 + x·IC2 + y·IC3. The keys are stored with beta, gamma and delta negated, so that the pairing
-/// precompile is asked whether
+/// L = IC0 + c·IC1 + x·IC2 + y·IC3, and delta and the IC are its shape's. The keys are stored with beta, gamma and delta
+/// negated. Several proofs are verified at once: with r_0 = 1 and every other r_i a hash of all statements and proofs,
 ///
-///     e(A, B) · e(alpha, -beta) · e(L, -gamma) · e(C, -delta) = 1
+///     Π e(r_i·A_i, B_i) · e(Σ r_i·alpha, -beta) · e(Σ r_i·L_i, -gamma) · Π_shape e(Σ r_i·C_i, -delta_shape) = 1
 ///
-/// and gets every point of the proof as it came: it is the precompile that refuses coordinates out of range and points
-/// off the curve or outside the subgroup.
+/// holds for proofs of which one does not with a chance of about 2^-128 alone, since nobody knows the r_i before all
+/// proofs are fixed. It takes k + 2 + (number of different shapes) pairings instead of 4k. It is the precompiles that refuse
+/// coordinates out of range and points off the curve or outside the subgroup.
 library Groth16 {
-    // The keys are read into 33 words of memory: the pairing's input, with gaps for the proof and L, and behind it what
-    // is needed to fill L in.
+    // In code storage stand the shared words once,
     //
-    //     word   0  A     2  B
-    //            6  alpha 8  -beta
-    //           12  L    14  -gamma
-    //           18  C    20  -delta
-    //           24  IC0, IC1, IC2, IC3
-    //           32  number of slots
+    //     word 0  alpha   2  -beta   6  (0, 0), where L goes   8  -gamma
     //
-    // In code storage stand words 6 to 17 once (L's place empty), and then words 20 to 32 for each shape.
-    uint256 private constant PAIRING_WORDS = 24;
-    uint256 private constant SHARED_WORD = 6;
+    // and then for each shape
+    //
+    //     word 0  -delta  4  IC0, IC1, IC2, IC3   12  number of slots
     uint256 private constant SHARED_WORDS = 12;
-    uint256 private constant L_WORD = 12;
-    uint256 private constant C_WORD = 18;
-    uint256 private constant SHAPE_WORD = 20;
     uint256 private constant SHAPE_WORDS = 13;
-    uint256 private constant IC_WORD = 24;
-    uint256 private constant SLOTS_WORD = 32;
+    uint256 private constant DELTA_WORDS = 4;
+    uint256 private constant IC_WORD = 4;
+    uint256 private constant IC_WORDS = 8;
+    uint256 private constant SLOTS_WORD = 12;
+
+    uint256 private constant WORD = 32;
+    /// @dev A point of G1, and the pairing's input for a pair: a point of G1 and one of G2.
+    uint256 private constant POINT_BYTES = 2 * WORD;
+    uint256 private constant PAIR_WORDS = 6;
+    uint256 private constant PAIR_BYTES = PAIR_WORDS * WORD;
 
     /// @dev What a deploying transaction's gas has room for (EIP-7825).
     uint256 private constant MAX_SHAPES = 16;
@@ -87,54 +97,100 @@ library Groth16 {
         return CodeStorage.write(data);
     }
 
-    /// @dev Reads a shape's key. The caller has checked that the shape exists: another one would read as zeros, and
-    /// zeros are the point at infinity, with which A = alpha, B = beta, C = 0 proves anything.
-    function load(address stored, uint8 shape) internal view returns (uint256[33] memory key) {
-        CodeStorage.read(stored, 0, SHARED_WORDS, _pointer(key, SHARED_WORD));
-        CodeStorage.read(stored, SHARED_WORDS + shape * SHAPE_WORDS, SHAPE_WORDS, _pointer(key, SHAPE_WORD));
-    }
-
-    /// @dev The number of slots of the shape whose key was read.
-    function slots(uint256[33] memory key) internal pure returns (uint16) {
-        return uint16(key[SLOTS_WORD]);
+    /// @dev The number of slots of a shape, which the caller has checked to exist.
+    function slots(address stored, uint256 shape) internal view returns (uint16) {
+        uint256[1] memory word;
+        CodeStorage.read(stored, _shapeWord(shape) + SLOTS_WORD, 1, _pointer(word));
+        return uint16(word[0]);
     }
 
     // ---- proofs
 
-    /// @dev Reverts unless the proof holds for the public inputs, which the caller has checked to be below p.
-    /// @param key A shape's key as `load` answers it, used up by this.
-    /// @param proof A, B and C, 2 + 4 + 2 words in EIP-197's order.
-    function verify(uint256[33] memory key, uint256[8] calldata proof, uint256 c, uint256 x, uint256 y) internal view {
-        for (uint256 i = 0; i < 6; i++) {
-            key[i] = proof[i];
-        }
-        (key[C_WORD], key[C_WORD + 1]) = (proof[6], proof[7]);
-        (key[L_WORD], key[L_WORD + 1]) = _publicPoint(key, c, x, y);
-
-        // The answer takes the place of the input's first word.
-        uint256 input = _pointer(key, 0);
-        if (!_run(PAIRING, input, PAIRING_WORDS, input, 1)) revert PointNotOnCurve();
-        if (key[0] != 1) revert InvalidProof();
+    /// @dev The sums over the statements of one shape, each times its r.
+    struct Sums {
+        uint256 count;
+        /// What IC0, IC1, IC2 and IC3 are multiplied with: the sums of r, r·c, r·x and r·y.
+        uint256[4] factors;
+        /// The sum of r·C.
+        uint256[2] point;
     }
 
-    /// @dev L = IC0 + c·IC1 + x·IC2 + y·IC3.
-    function _publicPoint(uint256[33] memory key, uint256 c, uint256 x, uint256 y)
-        private
-        view
-        returns (uint256, uint256)
-    {
-        // Words 0 and 1 are the sum, 2 and 3 a point, 4 its factor.
-        uint256[6] memory work;
-        (work[0], work[1]) = (key[IC_WORD], key[IC_WORD + 1]);
-        uint256[3] memory inputs = [c, x, y];
-        for (uint256 i = 0; i < 3; i++) {
-            (work[2], work[3], work[4]) = (key[IC_WORD + 2 * i + 2], key[IC_WORD + 2 * i + 3], inputs[i]);
-            uint256 sum = _pointer(work);
-            uint256 product = sum + 2 * 32;
-            if (!_run(EC_MUL, product, 3, product, 2)) revert PrecompileFailed(EC_MUL);
-            if (!_run(EC_ADD, sum, 4, sum, 2)) revert PrecompileFailed(EC_ADD);
+    /// @dev Reverts unless every proof holds. The caller has checked that the public inputs are below p, and that the
+    /// shapes exist: another one would read as zeros, and zeros are the point at infinity, with which A = alpha, B = beta,
+    /// C = 0 proves anything.
+    function verify(address stored, uint256 shapeCount, Statement[] memory statements) internal view {
+        uint256 count = statements.length;
+        Sums[] memory sums = new Sums[](shapeCount);
+        uint256[] memory input = new uint256[](PAIR_WORDS * (count + 2 + shapeCount));
+        uint256 begin = _pointer(input);
+        uint256 pair = begin;
+        uint256 sum = 0;
+        bytes32 seed = count > 1 ? keccak256(abi.encode(statements)) : bytes32(0);
+        for (uint256 i = 0; i < count; i++) {
+            uint256 r = i == 0 ? 1 : _coefficient(seed, i);
+            sum += r;
+            _addProof(pair, sums[statements[i].shape], statements[i], r);
+            pair += PAIR_BYTES;
         }
-        return (work[0], work[1]);
+
+        CodeStorage.read(stored, 0, SHARED_WORDS, pair);
+        if (!_multiply(pair, sum)) revert PrecompileFailed(EC_MUL);
+        uint256 publicPoint = pair + PAIR_BYTES;
+        pair += 2 * PAIR_BYTES;
+
+        for (uint256 shape = 0; shape < shapeCount; shape++) {
+            if (sums[shape].count == 0) continue;
+            _copyPoint(_pointer(sums[shape].point), pair);
+            CodeStorage.read(stored, _shapeWord(shape), DELTA_WORDS, pair + POINT_BYTES);
+            _addPublicPoints(publicPoint, stored, shape, sums[shape].factors);
+            pair += PAIR_BYTES;
+        }
+
+        // The answer takes the place of the input's first word.
+        if (!_run(PAIRING, begin, (pair - begin) / WORD, begin, 1)) revert PointNotOnCurve();
+        if (input[0] != 1) revert InvalidProof();
+    }
+
+    /// @dev 128 bits that nobody knows before all statements are fixed.
+    function _coefficient(bytes32 seed, uint256 index) private pure returns (uint256) {
+        return uint256(uint128(uint256(keccak256(abi.encode(seed, index)))));
+    }
+
+    /// @dev Writes (r·A, B) to `pair`, and adds the rest to its shape's sums.
+    function _addProof(uint256 pair, Sums memory sums, Statement memory statement, uint256 r) private view {
+        uint256 proof = _pointer(statement.proof);
+        assembly ("memory-safe") {
+            mcopy(pair, proof, PAIR_BYTES)
+        }
+        if (!_multiply(pair, r)) revert PointNotOnCurve();
+
+        uint256[4] memory factors = sums.factors;
+        factors[0] = addProductMod(factors[0], r, 1);
+        factors[1] = addProductMod(factors[1], r, statement.c);
+        factors[2] = addProductMod(factors[2], r, statement.x);
+        factors[3] = addProductMod(factors[3], r, statement.y);
+
+        uint256 point = proof + PAIR_BYTES;
+        if (!_multiply(point, r)) revert PointNotOnCurve();
+        if (sums.count == 0) _copyPoint(point, _pointer(sums.point));
+        else if (!_add(_pointer(sums.point), point)) revert PointNotOnCurve();
+        sums.count++;
+    }
+
+    /// @dev Adds a shape's part of L to the point at `sum`.
+    function _addPublicPoints(uint256 sum, address stored, uint256 shape, uint256[4] memory factors) private view {
+        uint256[8] memory ic;
+        uint256 point = _pointer(ic);
+        CodeStorage.read(stored, _shapeWord(shape) + IC_WORD, IC_WORDS, point);
+        for (uint256 i = 0; i < 4; i++) {
+            if (!_multiply(point, factors[i])) revert PrecompileFailed(EC_MUL);
+            if (!_add(sum, point)) revert PrecompileFailed(EC_ADD);
+            point += POINT_BYTES;
+        }
+    }
+
+    function _shapeWord(uint256 shape) private pure returns (uint256) {
+        return SHARED_WORDS + shape * SHAPE_WORDS;
     }
 
     // ---- points
@@ -161,15 +217,71 @@ library Groth16 {
         if (!_run(PAIRING, _pointer(pair), 6, _pointer(pair), 1)) revert KeyPointInvalid();
     }
 
-    function _pointer(uint256[33] memory words, uint256 index) private pure returns (uint256 pointer) {
+    function _copyPoint(uint256 from, uint256 to) private pure {
         assembly ("memory-safe") {
-            pointer := add(words, mul(32, index))
+            mcopy(to, from, POINT_BYTES)
+        }
+    }
+
+    /// @dev Replaces the point of G1 at `point` by `factor` times it. With factor 1 it stays as it is, unchecked.
+    function _multiply(uint256 point, uint256 factor) private view returns (bool) {
+        if (factor == 1) return true;
+        uint256[3] memory work;
+        uint256 pointer = _pointer(work);
+        _copyPoint(point, pointer);
+        work[2] = factor;
+        return _run(EC_MUL, pointer, 3, point, 2);
+    }
+
+    /// @dev Adds the point of G1 at `point` to the one at `sum`.
+    function _add(uint256 sum, uint256 point) private view returns (bool) {
+        uint256[4] memory work;
+        uint256 pointer = _pointer(work);
+        _copyPoint(sum, pointer);
+        _copyPoint(point, pointer + POINT_BYTES);
+        return _run(EC_ADD, pointer, 4, sum, 2);
+    }
+
+    function _pointer(uint256[1] memory words) private pure returns (uint256 pointer) {
+        assembly ("memory-safe") {
+            pointer := words
+        }
+    }
+
+    function _pointer(uint256[2] memory words) private pure returns (uint256 pointer) {
+        assembly ("memory-safe") {
+            pointer := words
+        }
+    }
+
+    function _pointer(uint256[3] memory words) private pure returns (uint256 pointer) {
+        assembly ("memory-safe") {
+            pointer := words
+        }
+    }
+
+    function _pointer(uint256[4] memory words) private pure returns (uint256 pointer) {
+        assembly ("memory-safe") {
+            pointer := words
         }
     }
 
     function _pointer(uint256[6] memory words) private pure returns (uint256 pointer) {
         assembly ("memory-safe") {
             pointer := words
+        }
+    }
+
+    function _pointer(uint256[8] memory words) private pure returns (uint256 pointer) {
+        assembly ("memory-safe") {
+            pointer := words
+        }
+    }
+
+    /// @dev Where an array's words begin.
+    function _pointer(uint256[] memory words) private pure returns (uint256 pointer) {
+        assembly ("memory-safe") {
+            pointer := add(words, WORD)
         }
     }
 

@@ -7,6 +7,7 @@ import {
     DevelopmentKeys,
     HeaderOutOfRange,
     L1CountAboveTotal,
+    NoBatches,
     NotOperator,
     RootOutOfField,
     TimestampBackwards,
@@ -16,7 +17,7 @@ import {
     WrongOldRoot
 } from "./Errors.sol";
 import {SCALAR_MODULUS} from "./Field.sol";
-import {Groth16, Shape, VerifyingKey} from "./Groth16.sol";
+import {Groth16, Shape, Statement, VerifyingKey} from "./Groth16.sol";
 import {Operations} from "./Operations.sol";
 import {Queue} from "./Queue.sol";
 import {Roles} from "./Roles.sol";
@@ -92,30 +93,54 @@ contract Sheaf is Queue, Withdrawals {
         return _progress.lastTimestamp;
     }
 
-    /// @notice Accepts the batch that follows the last one, if its proof holds.
-    function submit(Batch calldata batch) external {
+    /// @notice Accepts the batches that follow the last one, each on the one before it, if all their proofs hold.
+    function submit(Batch[] calldata batches) external {
+        _checkCaller();
+        if (batches.length == 0) revert NoBatches();
+        Statement[] memory statements = new Statement[](batches.length);
+        Progress memory progress = _progress;
+        uint256 current = root;
+        for (uint256 i = 0; i < batches.length; i++) {
+            _accept(batches[i], current, progress, statements[i]);
+            current = batches[i].newRoot;
+        }
+        Groth16.verify(_keys, shapeCount, statements);
+        _progress = progress;
+        root = current;
+    }
+
+    /// @dev Does all that a batch does but for its proof, of which it fills in the statement.
+    function _accept(Batch calldata batch, uint256 current, Progress memory progress, Statement memory statement)
+        private
+    {
         // First of all: what is no shape has no key, and must never be taken for one.
         if (batch.shape >= shapeCount) revert UnknownShape(batch.shape);
-        _checkCaller();
-        uint256[33] memory key = Groth16.load(_keys, batch.shape);
-        Progress memory progress = _progress;
-        _checkBatch(batch, progress.lastTimestamp, Groth16.slots(key));
+        _checkBatch(batch, current, progress.lastTimestamp, Groth16.slots(_keys, batch.shape));
 
-        uint256 x = _challenge(batch);
-        Operations.Evaluation memory evaluation =
-            Operations.begin(x, domain, batch.oldRoot, batch.newRoot, batch.header);
-        uint256 position = _takeL1Operations(batch, progress, evaluation);
-        (uint256 y, bytes32 leaving) =
-            Operations.evaluateL2(batch.ops, position, batch.l1Count, batch.opCount, evaluation);
-        leaving = Operations.chainExitsAndRefunds(batch.ops, batch.l1Count, leaving);
-        Groth16.verify(key, batch.proof, batch.c, x, y);
+        statement.shape = batch.shape;
+        statement.c = batch.c;
+        statement.x = _challenge(batch);
+        statement.proof = batch.proof;
+        bytes32 leaving;
+        (statement.y, leaving) = _takeOperations(batch, progress, statement.x);
 
         progress.batchNumber++;
         progress.lastTimestamp = uint32(batch.header);
-        _progress = progress;
-        root = batch.newRoot;
         if (leaving != 0) withdrawalsHash[progress.batchNumber] = leaving;
         emit BatchSubmitted(progress.batchNumber, batch.oldRoot, batch.newRoot, progress.queueHead, leaving);
+    }
+
+    /// @dev Goes through a batch's operations: answers the evaluation of its public data at x, and the hash over what
+    /// leaves with it.
+    function _takeOperations(Batch calldata batch, Progress memory progress, uint256 x)
+        private
+        returns (uint256 y, bytes32 leaving)
+    {
+        Operations.Evaluation memory evaluation =
+            Operations.begin(x, domain, batch.oldRoot, batch.newRoot, batch.header);
+        uint256 position = _takeL1Operations(batch, progress, evaluation);
+        (y, leaving) = Operations.evaluateL2(batch.ops, position, batch.l1Count, batch.opCount, evaluation);
+        leaving = Operations.chainExitsAndRefunds(batch.ops, batch.l1Count, leaving);
     }
 
     function _checkCaller() private view {
@@ -124,8 +149,8 @@ contract Sheaf is Queue, Withdrawals {
     }
 
     /// @dev Checks all of a batch that can be checked without its operations.
-    function _checkBatch(Batch calldata batch, uint32 last, uint16 slots) private view {
-        if (batch.oldRoot != root) revert WrongOldRoot(root, batch.oldRoot);
+    function _checkBatch(Batch calldata batch, uint256 current, uint32 last, uint16 slots) private view {
+        if (batch.oldRoot != current) revert WrongOldRoot(current, batch.oldRoot);
         if (batch.newRoot >= SCALAR_MODULUS) revert RootOutOfField(batch.newRoot);
         if (batch.c >= SCALAR_MODULUS) revert CommitmentOutOfField(batch.c);
         if (batch.header >> HEADER_BITS != 0) revert HeaderOutOfRange(batch.header);
@@ -154,7 +179,12 @@ contract Sheaf is Queue, Withdrawals {
             batch.c,
             batch.ops
         );
-        return uint256(keccak256(preimage)) % SCALAR_MODULUS;
+        uint256 hash = uint256(keccak256(preimage));
+        // Nothing needs it any more: give its memory back, which a call with many batches would pay for.
+        assembly ("memory-safe") {
+            mstore(0x40, preimage)
+        }
+        return hash % SCALAR_MODULUS;
     }
 
     /// @dev Takes the batch's operations from L1 off the queue and appends them to the evaluation. Answers where in

@@ -1,5 +1,6 @@
 //! What the operator sets.
 
+use crate::policy::CallPolicy;
 use alloy::primitives::Address;
 use alloy::signers::local::PrivateKeySigner;
 use anyhow::Context as _;
@@ -7,6 +8,9 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zeroize::Zeroizing;
+
+/// More batches than this are never put into a call: each takes some 50,000 gas for its proof alone.
+const SUBMIT_BATCHES_MAX: usize = 128;
 
 /// Configuration of settlement.
 #[derive(Clone, Debug, Deserialize)]
@@ -47,6 +51,18 @@ pub struct Config {
     /// How long a transaction may wait before it is sent again with a higher fee, seconds.
     #[serde(default = "defaults::stuck_seconds")]
     pub stuck_seconds: u64,
+    /// Proven batches that are submitted with one call as soon as so many wait: their proofs are checked together.
+    #[serde(default = "defaults::submit_batches")]
+    pub submit_batches: usize,
+    /// How long a proven batch waits for others before it is submitted, seconds.
+    #[serde(default = "defaults::submit_after_seconds")]
+    pub submit_after_seconds: u64,
+    /// Above this price of gas, gwei, a proven batch waits for it to become cheaper.
+    #[serde(default = "defaults::dear_gwei")]
+    pub dear_gwei: u64,
+    /// For so long at most, seconds.
+    #[serde(default = "defaults::dear_wait_seconds")]
+    pub dear_wait_seconds: u64,
     /// Withdrawals that are credited with one call.
     #[serde(default = "defaults::credit_chunk")]
     pub credit_chunk: usize,
@@ -68,6 +84,18 @@ mod defaults {
     pub(super) const fn stuck_seconds() -> u64 {
         60
     }
+    pub(super) const fn submit_batches() -> usize {
+        16
+    }
+    pub(super) const fn submit_after_seconds() -> u64 {
+        60
+    }
+    pub(super) const fn dear_gwei() -> u64 {
+        100
+    }
+    pub(super) const fn dear_wait_seconds() -> u64 {
+        3_600
+    }
     pub(super) const fn credit_chunk() -> usize {
         100
     }
@@ -82,11 +110,22 @@ impl Config {
         anyhow::ensure!(self.poll_ms > 0, "poll_ms must be at least 1");
         anyhow::ensure!(self.log_range > 0, "log_range must be at least 1");
         anyhow::ensure!(self.credit_chunk > 0, "credit_chunk must be at least 1");
+        anyhow::ensure!((1..=SUBMIT_BATCHES_MAX).contains(&self.submit_batches), "submit_batches must be 1 to {SUBMIT_BATCHES_MAX}");
         anyhow::ensure!(self.fee_cap_gwei > 0, "fee_cap_gwei must be at least 1");
         anyhow::ensure!(i64::try_from(self.chain_id).is_ok(), "chain_id is too large");
         let keys = self.operator_key_file.is_some() && self.creditor_key_file.is_some();
         anyhow::ensure!(self.watch_only || keys, "operator_key_file and creditor_key_file are needed unless watch_only is set");
         Ok(())
+    }
+
+    /// When batches are submitted.
+    pub fn call_policy(&self) -> CallPolicy {
+        CallPolicy {
+            batches: self.submit_batches,
+            after: Duration::from_secs(self.submit_after_seconds),
+            dear_wei: u128::from(self.dear_gwei) * 1_000_000_000,
+            patience: Duration::from_secs(self.dear_wait_seconds),
+        }
     }
 
     pub(crate) const fn poll(&self) -> Duration {

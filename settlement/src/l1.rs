@@ -166,6 +166,14 @@ impl L1 {
         Ok(Progress { batch, root })
     }
 
+    /// What a unit of gas costs now, wei.
+    ///
+    /// # Errors
+    /// [`Error::L1`].
+    pub async fn gas_price(&self) -> Result<u128> {
+        Ok(self.provider.get_gas_price().await?)
+    }
+
     /// The hash over what a batch's withdrawals still have to be credited; zero when none has to.
     ///
     /// # Errors
@@ -174,15 +182,15 @@ impl L1 {
         Ok(self.sheaf().withdrawalsHash(batch).call().await?)
     }
 
-    /// The batch that a transaction submitted.
+    /// The batches that a transaction submitted, in their order.
     ///
     /// # Errors
     /// [`Error::L1`], also if the transaction is no submission.
-    pub async fn submission(&self, transaction: B256) -> Result<Sheaf::Batch> {
+    pub async fn submission(&self, transaction: B256) -> Result<Vec<Sheaf::Batch>> {
         let found = self.provider.get_transaction_by_hash(transaction).await?;
         let found = found.ok_or_else(|| Error::L1(format!("it does not know transaction {transaction}")))?;
         let call = Sheaf::submitCall::abi_decode(found.input());
-        Ok(call.map_err(|error| Error::L1(format!("transaction {transaction} submits no batch: {error}")))?.batch)
+        Ok(call.map_err(|error| Error::L1(format!("transaction {transaction} submits no batch: {error}")))?.batches)
     }
 
     /// What a token says of itself. One that says nothing is shown by its address, in its smallest unit.

@@ -19,6 +19,7 @@ pub mod creditor;
 pub mod deploy;
 mod error;
 pub mod l1;
+pub mod policy;
 mod repeat;
 pub mod sender;
 pub mod store;
@@ -80,7 +81,7 @@ async fn work(config: &Config, pool: PgPool, l1: L1, senders: Option<(Sender, Se
     let Some((operator, creditor)) = senders else { return watcher.await };
     tracing::info!(operator = %operator.address(), creditor = %creditor.address(), "settlement submits and credits");
     let pace = || Pace::every(config.poll()).or_on(&pool, store::BATCHES_CHANNEL);
-    let submitter = repeat(Submitter::new(pool.clone(), l1.clone(), operator), pace());
+    let submitter = repeat(Submitter::new(pool.clone(), l1.clone(), operator, config.call_policy()), pace());
     let creditor = repeat(Creditor::new(pool.clone(), l1, creditor, config.credit_chunk), pace());
     tokio::select! {
         error = watcher => error,

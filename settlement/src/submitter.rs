@@ -1,4 +1,4 @@
-//! Submits proven batches, one after the other.
+//! Submits proven batches in their order, several with one call when several wait.
 //!
 //! What is next is read from the contract each time, never remembered: a crash at any step, or a reorg that throws a
 //! submission out, leads to the same bytes being sent again, and a batch that is accepted is not sent twice. A batch that
@@ -7,9 +7,10 @@
 use crate::Result;
 use crate::error::Error;
 use crate::l1::L1;
+use crate::policy::CallPolicy;
 use crate::repeat::{Next, Step};
 use crate::sender::Sender;
-use crate::store::batches::{self, Waiting};
+use crate::store::batches;
 use crate::unwinding::{Outlook, Unwinding};
 use alloy::sol_types::SolCall;
 use sheaf_contracts::Sheaf;
@@ -23,6 +24,7 @@ pub struct Submitter {
     pool: PgPool,
     l1: L1,
     sender: Sender,
+    policy: CallPolicy,
     unwinding: Unwinding,
     /// The parked batch that was reported.
     reported: Option<u64>,
@@ -30,12 +32,13 @@ pub struct Submitter {
 
 impl Submitter {
     /// Sets a submitter up; its sender has the operator's key.
-    pub fn new(pool: PgPool, l1: L1, sender: Sender) -> Self {
+    pub fn new(pool: PgPool, l1: L1, sender: Sender, policy: CallPolicy) -> Self {
         let unwinding = Unwinding::new(pool.clone(), l1.clone());
-        Self { pool, l1, sender, unwinding, reported: None }
+        Self { pool, l1, sender, policy, unwinding, reported: None }
     }
 
-    /// Submits the next batch if it is proven, unless it became too old and is being taken back.
+    /// Submits the next batches if they are proven and the policy says so, unless the first became too old and is being taken
+    /// back.
     ///
     /// # Errors
     /// [`Error`].
@@ -45,20 +48,25 @@ impl Submitter {
             return Ok(Next::Wait);
         }
         let number = progress.batch + 1;
-        let batch = match batches::waiting(&self.pool, number).await? {
-            Waiting::NotProven => return Ok(Next::Wait),
-            Waiting::Parked { reason } => {
-                self.report(number, &reason);
-                return Ok(Next::Wait);
-            }
-            Waiting::Proven(batch) => *batch,
-        };
-        if batch.oldRoot != progress.root {
-            return Err(Error::RootDiffers { batch: number, ours: batch.oldRoot.into(), contract: progress.root.into() });
+        // One more than a call takes: so a full call is told from one that others may join.
+        let run = batches::ready(&self.pool, number, self.policy.batches + 1).await?;
+        if let Some((batch, reason)) = &run.parked {
+            self.report(*batch, reason);
         }
+        let Some(first) = run.batches.first() else { return Ok(Next::Wait) };
+        if first.oldRoot != progress.root {
+            return Err(Error::RootDiffers { batch: number, ours: first.oldRoot.into(), contract: progress.root.into() });
+        }
+        let count = self.policy.due(&run, self.l1.gas_price().await?);
+        if count == 0 {
+            return Ok(Next::Wait);
+        }
+        let mut batches = run.batches;
+        batches.truncate(count);
+        tracing::info!(first = number, batches = count, "submitting");
         let every = self.sender.stuck_after();
         tokio::select! {
-            sent = self.sender.send(number, Sheaf::submitCall { batch }.abi_encode().into()) => sent?,
+            sent = self.sender.send(number, Sheaf::submitCall { batches }.abi_encode().into()) => sent?,
             // One that waits for a block for days, as at fees above the cap, must not hide that it became too old.
             () = self.unwinding.needed(every) => {}
         }

@@ -16,7 +16,7 @@ use crate::repeat::{Next, Step};
 use crate::store::cursor::{self, Cursor};
 use crate::store::queue::{self, Entry};
 use crate::store::{BATCHES_CHANNEL, OPERATIONS_CHANNEL, batches, check_deployment, notify, withdrawals};
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use sheaf_contracts::Sheaf::{Batch, SheafEvents};
 use sqlx::postgres::PgPool;
 use sqlx::{Postgres, Transaction};
@@ -37,7 +37,7 @@ pub struct Watcher {
 /// An event with what had to be asked for besides, before the database transaction begins.
 enum Confirmed {
     Queued(Box<Entry>),
-    Batch { number: u64, withdrawals_hash: alloy::primitives::B256, content: Box<Batch>, event: Event },
+    Batch { number: u64, withdrawals_hash: B256, content: Box<Batch>, event: Event },
     Token { number: u8, erc20: Address, info: TokenInfo },
     Other(Event),
 }
@@ -115,8 +115,9 @@ impl Watcher {
         // The hash is asked for before the events: if the chain changes in between, the next look sees another hash.
         let hash = self.l1.block_hash(last).await?.ok_or_else(|| Error::L1(format!("block {last} is gone")))?;
         let mut events = Vec::new();
+        let mut call = Call::default();
         for event in self.l1.events(cursor.confirmed.number + 1, last).await? {
-            events.push(self.complete(event).await?);
+            events.push(self.complete(event, &mut call).await?);
         }
         let to = Cursor { head: head.number, confirmed: Block { number: last, hash } };
         let mut transaction = self.pool.begin().await?;
@@ -140,13 +141,13 @@ impl Watcher {
     }
 
     /// Asks L1 for what an event does not say itself.
-    async fn complete(&self, event: Event) -> Result<Confirmed> {
+    async fn complete(&self, event: Event, call: &mut Call) -> Result<Confirmed> {
         if let Some(entry) = Entry::from_event(&event) {
             return Ok(Confirmed::Queued(Box::new(entry)));
         }
         match &event.what {
             SheafEvents::BatchSubmitted(submitted) => {
-                let content = Box::new(self.l1.submission(event.transaction).await?);
+                let content = Box::new(call.next_batch(&self.l1, event.transaction).await?);
                 let (number, withdrawals_hash) = (submitted.number, submitted.withdrawalsHash);
                 Ok(Confirmed::Batch { number, withdrawals_hash, content, event })
             }
@@ -174,6 +175,23 @@ impl Watcher {
             transaction.commit().await?;
         }
         Ok(())
+    }
+}
+
+/// The transaction whose batches are being read: each has an event, in their order.
+#[derive(Default)]
+struct Call {
+    transaction: B256,
+    batches: std::vec::IntoIter<Batch>,
+}
+
+impl Call {
+    async fn next_batch(&mut self, l1: &L1, transaction: B256) -> Result<Batch> {
+        if self.transaction != transaction {
+            *self = Self { transaction, batches: l1.submission(transaction).await?.into_iter() };
+        }
+        let next = self.batches.next();
+        next.ok_or_else(|| Error::L1(format!("transaction {transaction} submits fewer batches than it has events")))
     }
 }
 

@@ -16,6 +16,7 @@ pub use generate::{DevelopmentTrapdoor, Stage, development_verifying_key};
 
 use crate::batch::rows;
 use crate::evm::verifying_key_words;
+use crate::groth16::Quotient;
 use crate::matrices::Matrices;
 use crate::prove::{ProvingKey, VerifyingKey};
 use alloy_primitives::{B256, keccak256};
@@ -34,6 +35,8 @@ pub struct KeySet {
     pub proving_key: ProvingKey,
     /// The circuit's rows.
     pub matrices: Matrices,
+    /// What the division by the vanishing polynomial takes besides.
+    pub quotient: Quotient,
 }
 
 impl KeySet {
@@ -45,7 +48,7 @@ impl KeySet {
         let matrices = Matrices::from(&rows(geometry, &shape));
         let trapdoor = DevelopmentTrapdoor::of(geometry, &shape);
         let proving_key = generate::proving_key(&matrices, &trapdoor, progress);
-        Self { shape, geometry, proving_key, matrices }
+        Self { shape, geometry, proving_key, quotient: Quotient::new(&matrices), matrices }
     }
 
     /// Writes the keys to a file, whole or not at all.
@@ -68,7 +71,7 @@ impl KeySet {
         progress(Stage::Read, 0.4);
         let proving_key = file::load(path, geometry, &shape, &matrices)?;
         progress(Stage::Read, 1.0);
-        Ok(Self { shape, geometry, proving_key, matrices })
+        Ok(Self { shape, geometry, proving_key, quotient: Quotient::new(&matrices), matrices })
     }
 
     /// Loads the development keys of a shape from `directory`, or makes and saves them where they are absent,

@@ -11,10 +11,11 @@ use alloy::primitives::{Address, B256};
 use alloy::providers::Provider;
 use alloy::sol_types::SolInterface;
 use anyhow::{Context, Result};
-use sheaf_api::model::{Operation, Status};
+use sheaf_api::model::{BatchSummary, Operation, Status};
 use sheaf_contracts::Sheaf::SheafCalls;
 use sheaf_core::transaction::Pair;
-use std::collections::HashMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 /// Balances by place, name and token, as they were before the scenario.
 #[derive(Debug, Default)]
@@ -152,27 +153,42 @@ pub async fn settlement_gas(world: &mut World, from: u64) -> Result<()> {
 /// # Errors
 /// If a service does not answer.
 pub async fn batch_lines(world: &mut World) -> Result<()> {
-    let mut best: Option<(u32, u64)> = None;
-    for summary in batches(world).await?.iter().filter(|b| b.status == "settled") {
+    let all = batches(world).await?;
+    let settled = || all.iter().filter(|b| b.status == "settled");
+    // By call: its gas, its operations, its batches, and whether all are plain transfers.
+    let mut calls: BTreeMap<B256, (u64, u64, usize, bool)> = BTreeMap::new();
+    let call_of = |b: &BatchSummary| -> Result<B256> {
+        Ok(b.settled_tx.as_deref().context("a settled batch without its transaction")?.parse()?)
+    };
+    let mut posted = Vec::new();
+    for summary in settled() {
         let batch = world.l2.client.batch(summary.number).await?;
-        let hash: B256 = summary.settled_tx.as_deref().context("a settled batch without its transaction")?.parse()?;
-        let gas = world.l1.receipt(hash).await?.gas_used;
-        let operations = u64::from(summary.op_count);
-        let plain = batch.operations.iter().all(|o| matches!(o, Operation::Transfer { .. }));
-        if plain && operations > 0 && best.is_none_or(|(count, _)| summary.op_count > count) {
-            best = Some((summary.op_count, gas / operations));
+        let hash = call_of(summary)?;
+        if let Entry::Vacant(call) = calls.entry(hash) {
+            call.insert((world.l1.receipt(hash).await?.gas_used, 0, 0, true));
         }
+        let (_, operations, count, plain) = calls.get_mut(&hash).context("it was just put there")?;
+        *operations += u64::from(summary.op_count);
+        *count += 1;
+        *plain &= batch.operations.iter().all(|o| matches!(o, Operation::Transfer { .. }));
+        posted.push(batch.ops.as_deref().map_or(0, |ops| (ops.len() - 2) / 2));
+    }
+    for (summary, posted_bytes) in settled().zip(posted) {
+        let (gas, operations, call_batches, _) = calls[&call_of(summary)?];
         world.progress.report.batches.push(BatchLine {
             number: summary.number,
             l1_operations: summary.l1_count as usize,
             l2_transactions: (summary.op_count - summary.l1_count) as usize,
             constraints: world.progress.report.circuit.constraints,
             proving_ms: summary.proving_ms.unwrap_or(0),
+            call_batches,
             gas,
             gas_per_operation: gas / operations.max(1),
-            posted_bytes: batch.ops.as_deref().map_or(0, |ops| (ops.len() - 2) / 2),
+            posted_bytes,
         });
     }
+    let plain = calls.values().filter(|(_, operations, _, plain)| *plain && *operations > 0);
+    let best = plain.max_by_key(|(_, operations, ..)| *operations).map(|(gas, operations, ..)| (*operations, gas / operations));
     world.progress.report.gas_per_transfer = best.map(|(_, gas)| gas);
     let transfers = world.progress.report.batches.iter().map(|b| b.l2_transactions).sum::<usize>();
     let detail = format!("{transfers} of {}", world.executed.len());

@@ -19,7 +19,7 @@ pub struct Report {
     pub batches: Vec<BatchLine>,
     /// Gas of the contract's calls, by name.
     pub l1_calls: BTreeMap<String, GasLine>,
-    /// What a plain transfer costs in the fullest batch that has nothing else, in gas.
+    /// What a plain transfer costs in the fullest call that has nothing else, in gas.
     pub gas_per_transfer: Option<u64>,
     /// Every balance that was compared.
     pub balances: Vec<BalanceLine>,
@@ -62,9 +62,11 @@ pub struct BatchLine {
     pub constraints: usize,
     /// Time to make the proof, milliseconds.
     pub proving_ms: u64,
-    /// Gas of the transaction that settled it.
+    /// Batches that one call settled, this one among them.
+    pub call_batches: usize,
+    /// Gas of that call.
     pub gas: u64,
-    /// That gas divided by the batch's operations.
+    /// That gas divided by the operations of all of the call's batches.
     pub gas_per_operation: u64,
     /// Bytes of operations posted.
     pub posted_bytes: usize,
@@ -148,16 +150,17 @@ impl Report {
                 thousands(constraints as u128)
             ),
         );
-        line(out, "  batch   from L1   on L2   proving        gas   gas an op   bytes");
+        line(out, "  batch   from L1   on L2   proving   in a call of   its gas   gas an op   bytes");
         for b in &self.batches {
             line(
                 out,
                 &format!(
-                    "  {:>5} {:>9} {:>7} {:>7.1} s {:>10} {:>11} {:>7}",
+                    "  {:>5} {:>9} {:>7} {:>7.1} s {:>14} {:>9} {:>11} {:>7}",
                     b.number,
                     b.l1_operations,
                     b.l2_transactions,
                     b.proving_ms as f64 / 1000.0,
+                    b.call_batches,
                     thousands(b.gas.into()),
                     thousands(b.gas_per_operation.into()),
                     thousands(b.posted_bytes as u128),
@@ -176,7 +179,7 @@ impl Report {
             line(out, &format!("  {call:<20} {:>6}{}", gas.count, cells.concat()));
         }
         if let Some(gas) = self.gas_per_transfer {
-            line(out, &format!("  a transfer, in the fullest batch of nothing else: {}", thousands(gas.into())));
+            line(out, &format!("  a transfer, in the fullest call of nothing else: {}", thousands(gas.into())));
         }
     }
 

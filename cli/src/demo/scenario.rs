@@ -69,7 +69,8 @@ async fn independent(world: &mut World) -> Result<()> {
     let batch: &BatchSummary = batches.iter().max_by_key(|b| b.op_count).context("no batch")?;
     let settling = batch.settled_tx.as_deref().context("the batch is not settled")?.parse()?;
     let creation = world.stack.deployment().creation_tx;
-    let case = Case::from_l1(&world.l1, creation, settling, &world.l2.info.shape).await?;
+    let root = batch.new_root.as_deref().context("the batch is not built")?.parse()?;
+    let case = Case::from_l1(&world.l1, creation, (settling, root), &world.l2.info.shape).await?;
     let script = sheaf_devkit::paths::repository().join("scripts/verify-snarkjs.mjs");
     let dir = world.stack.dir().join("snarkjs");
     let holds = case.verify(&script, &dir).await?;

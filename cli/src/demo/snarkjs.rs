@@ -31,12 +31,13 @@ pub struct Case {
 }
 
 impl Case {
-    /// Reads a batch and its key back from L1. `shape` gives the number of slots.
+    /// Reads a batch, told by the root after it, and its key back from L1. `shape` gives the number of slots.
     ///
     /// # Errors
     /// If L1 does not have them.
-    pub async fn from_l1(l1: &L1, creation: B256, settling: B256, shape: &Shape) -> Result<Self> {
-        let batch = Sheaf::submitCall::abi_decode(&input(l1, settling).await?)?.batch;
+    pub async fn from_l1(l1: &L1, creation: B256, (settling, new_root): (B256, U256), shape: &Shape) -> Result<Self> {
+        let call = Sheaf::submitCall::abi_decode(&input(l1, settling).await?)?;
+        let batch = call.batches.into_iter().find(|b| b.newRoot == new_root).context("the batch is not in its call")?;
         let code = input(l1, creation).await?;
         let arguments = code.get(Sheaf::BYTECODE.len()..).context("the contract was made from other code")?;
         let (.., shared, shapes) = <Parameters<'_> as SolType>::abi_decode_params(arguments)?;

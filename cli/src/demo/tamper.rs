@@ -75,7 +75,7 @@ pub async fn refuse_all(
     let mut sent = Vec::new();
     let root = l1.sheaf().root().call().await?;
     for place in Place::ALL {
-        let call = Call::new(l1.contract, &Sheaf::submitCall { batch: place.change(honest) }, 0, GAS_LIMIT);
+        let call = Call::new(l1.contract, &Sheaf::submitCall { batches: vec![place.change(honest)] }, 0, GAS_LIMIT);
         let named = l1.refusal(operator.address(), &call).await?;
         let hash = l1.send(operator, &call).await?;
         sent.push(hash);

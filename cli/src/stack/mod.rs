@@ -269,6 +269,8 @@ fn configuration(
         api: Table::new().with("listen", api.to_string()),
         prover: toml::toml! { poll_ms = 1000 },
         settlement: toml::toml! { poll_ms = 300 }
+            .with("submit_batches", 4)
+            .with("submit_after_seconds", 15)
             .with("operator_key_file", files.operator.display().to_string())
             .with("creditor_key_file", files.creditor.display().to_string()),
     })

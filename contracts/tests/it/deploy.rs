@@ -129,5 +129,5 @@ fn the_admin_replaces_the_operator_at_once() {
 
     let batch = rollup.batch(&[]);
     assert_eq!(refusal::<Sheaf::NotOperator>(&rollup.submit(&batch)).caller, OPERATOR);
-    rollup.send(BOB, 0, &Sheaf::submitCall { batch }).unwrap();
+    rollup.send(BOB, 0, &Sheaf::submitCall { batches: vec![batch] }).unwrap();
 }

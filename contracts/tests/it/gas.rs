@@ -39,6 +39,7 @@ fn gas_is_as_pinned() {
     table.add("deploy, 2 shapes", rollup.chain.gas(CAROL, TxKind::Create, 0, code));
     queue_calls(&mut table, &mut rollup);
     submissions(&mut table, &mut rollup);
+    batched(&mut table);
     payouts(&mut table, &mut rollup);
     println!("{}", table.0);
 
@@ -96,6 +97,37 @@ fn submissions(table: &mut Table, rollup: &mut Rollup) {
     let exits: Vec<_> =
         (0..16).map(|_| rollup.request(ALICE, &L1Request::Exit { account: AccountId::FIRST, amount: 10 })).collect();
     measure(rollup, "16 exits", &exits);
+}
+
+/// What proofs cost that are checked together, and all that a transfer costs, with the data that it stands for.
+fn batched(table: &mut Table) {
+    for count in [1usize, 2, 4, 8, 16] {
+        let (mut rollup, gas) = settled(&vec![(0, Vec::new()); count]);
+        table.add(&format!("{count} empty batches a call, each"), gas / count as u64);
+        // A call with both shapes pays one pairing more.
+        if count == 2 {
+            let mixed = rollup.batches(&[(0, Vec::new()), (1, Vec::new())]);
+            table.add("2 of two shapes, each", rollup.submit_all(&mixed).unwrap().gas_used / 2);
+        }
+    }
+    for (batches, size) in [(1usize, 1_024u32), (1, 256), (4, 256), (16, 256)] {
+        let content: Vec<_> = (0..size).map(|i| transfer(1 + i * 7_919 % 1_000_000)).collect();
+        let data = l1::posted(&content);
+        let zeros = data.iter().filter(|byte| **byte == 0).count();
+        let (_, gas) = settled(&vec![(1, content); batches]);
+        let each = gas / (batches as u64 * u64::from(size));
+        table.add(&format!("a transfer, {batches} x {size} ({} bytes, {zeros} zero)", data.len()), each);
+    }
+}
+
+/// Gas of one call with these batches, on a contract that has one behind it.
+fn settled(contents: &[(u8, Vec<Operation>)]) -> (Rollup, u64) {
+    let mut rollup = Rollup::new();
+    rollup.settle(&[]);
+    let batches = rollup.batches(contents);
+    let gas = rollup.submit_all(&batches).expect("honest batches are accepted").gas_used;
+    assert!(gas <= 15_000_000, "{gas} gas");
+    (rollup, gas)
 }
 
 fn payouts(table: &mut Table, rollup: &mut Rollup) {

@@ -1,6 +1,7 @@
 //! The compiled contract on a real EVM: `submit` checks real proofs, made from a known trapdoor.
 
 mod arbitrary;
+mod batching;
 mod chain;
 mod claims;
 mod deploy;

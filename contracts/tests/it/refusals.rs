@@ -46,9 +46,9 @@ fn an_unknown_shape_is_refused_even_with_the_proof_that_zeros_accept() {
         let zero = [U256::ZERO; 2];
         batch.proof = [&key.alpha[..], &key.beta, &zero].concat().try_into().unwrap();
         assert_eq!(refusal::<Sheaf::UnknownShape>(&rollup.submit(&batch)).shape, shape);
-        // It comes before every other check.
-        let call = Sheaf::submitCall { batch };
-        refusal::<Sheaf::UnknownShape>(&rollup.send(ALICE, 0, &call));
+        // It comes before every other check of the batch.
+        batch.oldRoot = U256::MAX;
+        refusal::<Sheaf::UnknownShape>(&rollup.submit(&batch));
     }
     // For a shape that exists the same proof is worth nothing.
     let mut batch = l2_batch(&mut rollup);
@@ -60,7 +60,7 @@ fn an_unknown_shape_is_refused_even_with_the_proof_that_zeros_accept() {
 fn only_the_operator_submits_and_only_as_a_plain_account() {
     let mut rollup = Rollup::new();
     let batch = l2_batch(&mut rollup);
-    let call = Sheaf::submitCall { batch };
+    let call = Sheaf::submitCall { batches: vec![batch] };
     assert_eq!(refusal::<Sheaf::NotOperator>(&rollup.send(ALICE, 0, &call)).caller, ALICE);
 
     // An account that has delegated itself to a contract sends the transaction, but has code.

@@ -158,6 +158,20 @@ impl Rollup {
         self.batch_of(u8::from(operations.len() > usize::from(SLOTS[0])), &data)
     }
 
+    /// Proven batches that follow the last one and each other, each of a shape and operations.
+    pub(crate) fn batches(&mut self, contents: &[(u8, Vec<Operation>)]) -> Vec<Sheaf::Batch> {
+        let mut batches: Vec<Sheaf::Batch> = Vec::new();
+        for (i, (shape, operations)) in contents.iter().enumerate() {
+            let mut data = self.public_data(operations);
+            if let Some(last) = batches.last() {
+                data.old_root = field(last.newRoot);
+                data.new_root = F::from_be_bytes_mod_order(keccak256(format!("root {:?} and {i}", last.newRoot)).as_slice());
+            }
+            batches.push(self.batch_of(*shape, &data));
+        }
+        batches
+    }
+
     /// The batch of this public data, proven.
     pub(crate) fn batch_of(&mut self, shape: u8, data: &PublicData) -> Sheaf::Batch {
         let c = F::from_be_bytes_mod_order(keccak256(format!("{data:?}")).as_slice());
@@ -189,7 +203,12 @@ impl Rollup {
 
     /// Submits a batch as the operator.
     pub(crate) fn submit(&mut self, batch: &Sheaf::Batch) -> Outcome {
-        self.send(OPERATOR, 0, &Sheaf::submitCall { batch: batch.clone() })
+        self.submit_all(std::slice::from_ref(batch))
+    }
+
+    /// Submits batches with one call as the operator.
+    pub(crate) fn submit_all(&mut self, batches: &[Sheaf::Batch]) -> Outcome {
+        self.send(OPERATOR, 0, &Sheaf::submitCall { batches: batches.to_vec() })
     }
 
     /// Submits a batch of these operations.

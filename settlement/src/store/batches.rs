@@ -6,40 +6,49 @@ use alloy::primitives::{B256, U256};
 use sheaf_contracts::Sheaf;
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{Postgres, Row, Transaction};
+use std::time::Duration;
 
-/// Where a batch stands that L1 does not have yet.
+/// Proven batches that follow each other, and the last one on L1.
 #[derive(Clone, Debug)]
-pub enum Waiting {
-    /// It does not exist, or is still being filled, built or proven.
-    NotProven,
-    /// Its proof has failed too often.
-    Parked {
-        /// The last failure.
-        reason: String,
-    },
-    /// It can be submitted.
-    Proven(Box<Sheaf::Batch>),
+pub struct Run {
+    /// They can be submitted.
+    pub batches: Vec<Sheaf::Batch>,
+    /// How long the first of them has been proven.
+    pub waited: Duration,
+    /// The batch behind them, if its proof has failed too often, and the last failure.
+    pub parked: Option<(u64, String)>,
 }
 
 const READ: &str = "
-    SELECT batches.*, proof_jobs.status AS job, proof_jobs.last_error
-    FROM batches LEFT JOIN proof_jobs ON proof_jobs.batch = batches.number WHERE number = $1";
+    SELECT batches.*, proof_jobs.status AS job, proof_jobs.last_error, EXTRACT(epoch FROM now() - proven_at)::float8 AS waited
+    FROM batches LEFT JOIN proof_jobs ON proof_jobs.batch = batches.number
+    WHERE number >= $1 AND number < $1 + $2 ORDER BY number";
 
-/// Reads a batch to be submitted.
+/// Reads the batches from `first` on that can be submitted, `limit` at most.
 ///
 /// # Errors
 /// [`Error::Database`].
-pub async fn waiting(pool: &PgPool, number: u64) -> Result<Waiting> {
-    let Some(row) = sqlx::query(READ).bind(number as i64).fetch_optional(pool).await? else { return Ok(Waiting::NotProven) };
-    if row.try_get::<Option<String>, _>("job")?.as_deref() == Some("parked") {
-        let reason = row.try_get::<Option<String>, _>("last_error")?.unwrap_or_default();
-        return Ok(Waiting::Parked { reason });
+pub async fn ready(pool: &PgPool, first: u64, limit: usize) -> Result<Run> {
+    let rows = sqlx::query(READ).bind(first as i64).bind(limit as i64).fetch_all(pool).await?;
+    let mut run = Run { batches: Vec::new(), waited: Duration::ZERO, parked: None };
+    for (number, row) in (first..).zip(&rows) {
+        if row.try_get::<i64, _>("number")? as u64 != number {
+            break;
+        }
+        if row.try_get::<Option<String>, _>("job")?.as_deref() == Some("parked") {
+            run.parked = Some((number, row.try_get::<Option<String>, _>("last_error")?.unwrap_or_default()));
+            break;
+        }
+        let Some(proof) = row.try_get::<Option<Vec<u8>>, _>("proof")? else { break };
+        let Some(batch) = built(row, &proof)? else { break };
+        if run.batches.is_empty() {
+            // A clock that was set back makes it negative.
+            let waited = row.try_get::<Option<f64>, _>("waited")?.unwrap_or(0.0);
+            run.waited = Duration::try_from_secs_f64(waited).unwrap_or(Duration::ZERO);
+        }
+        run.batches.push(batch);
     }
-    let Some(proof) = row.try_get::<Option<Vec<u8>>, _>("proof")? else { return Ok(Waiting::NotProven) };
-    Ok(match built(&row, &proof)? {
-        Some(batch) => Waiting::Proven(Box::new(batch)),
-        None => Waiting::NotProven,
-    })
+    Ok(run)
 }
 
 /// Puts a row together; `None` until the batch is built.

@@ -1,15 +1,17 @@
 //! The submitter: it is killed everywhere, and still each batch is on L1 once.
 
-use crate::world::{OPERATOR, Proof, USER, World, look, transfer};
-use alloy::primitives::U256;
+use crate::world::{OPERATOR, Proof, USER, World, look, transfer, withdraw};
+use alloy::primitives::{Address, U256};
 use alloy::providers::Provider;
 use alloy::rpc::types::Filter;
 use alloy::sol_types::SolEvent;
 use sheaf_contracts::Sheaf;
-use sheaf_settlement::store::batches::{self, Waiting};
+use sheaf_settlement::policy::CallPolicy;
+use sheaf_settlement::store::batches;
 use sheaf_settlement::{Error, Next, submitter};
 use std::time::Duration;
 
+const OWNER: Address = Address::repeat_byte(7);
 const SENT: &str = "SELECT string_agg(kind || ' ' || batch || ' ' || coalesce(succeeded::text, '?'), ', ' ORDER BY sent_at) FROM l1_transactions";
 
 /// How many batches the contract has accepted, by its events.
@@ -43,6 +45,51 @@ async fn proven_batches_are_submitted_in_order_and_their_gas_is_recorded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn batches_that_wait_are_settled_with_one_call() {
+    let world = World::new().await;
+    let policy = CallPolicy {
+        batches: 4,
+        after: Duration::from_secs(3_600),
+        dear_wei: u128::MAX,
+        patience: Duration::ZERO,
+    };
+    let mut submitter = world.submitter_at(policy);
+    for number in 1..=3 {
+        world.store(number, &[transfer(number.into()), withdraw(OWNER, 1)], Proof::Right).await;
+        assert_eq!(submitter.submit_next().await.expect("waits for others"), Next::Wait);
+    }
+    world.store(5, &[transfer(5)], Proof::Right).await;
+    assert_eq!(submitter.submit_next().await.expect("waits for batch 4"), Next::Wait);
+    world.store(4, &[transfer(4)], Proof::Right).await;
+    assert_eq!(submitter.submit_next().await.expect("submits"), Next::Again);
+    assert_eq!((world.batch_number().await, accepted(&world).await, operator_transactions(&world).await), (4, 4, 1));
+    assert_eq!(world.text(SENT).await, "submit 1 true");
+
+    // The watcher finds each of them in the call, and the rest waits for the time to pass.
+    look(&mut world.watcher(0)).await;
+    const SETTLED: &str = "SELECT string_agg(number || ' ' || status, ', ' ORDER BY number) FROM batches";
+    assert_eq!(world.text(SETTLED).await, "1 settled, 2 settled, 3 settled, 4 settled, 5 proven");
+    assert_eq!(world.text("SELECT count(DISTINCT settled_tx)::text FROM batches").await, "1");
+    assert_eq!(world.statuses().await, "settled settled settled");
+    assert_eq!(submitter.submit_next().await.expect("waits"), Next::Wait);
+    sqlx::query("UPDATE batches SET proven_at = now() - interval '2 hours'").execute(&world.pool).await.expect("aged");
+    assert_eq!(submitter.submit_next().await.expect("submits"), Next::Again);
+    assert_eq!(world.batch_number().await, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_bad_proof_among_several_fails_the_call() {
+    let world = World::new().await;
+    for number in 1..=3 {
+        world.store(number, &[transfer(number.into())], if number == 2 { Proof::Wrong } else { Proof::Right }).await;
+    }
+    let mut submitter = world.submitter_at(CallPolicy { batches: 3, ..world.config(0).call_policy() });
+    let error = submitter.submit_next().await.expect_err("refused");
+    assert!(matches!(&error, Error::Refused { name, .. } if name.contains("InvalidProof")), "{error}");
+    assert_eq!((world.batch_number().await, operator_transactions(&world).await), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_accepted_once_wherever_the_submitter_is_killed() {
     let world = World::new().await;
     world.store(1, &[transfer(1)], Proof::Right).await;
@@ -53,8 +100,8 @@ async fn a_batch_is_accepted_once_wherever_the_submitter_is_killed() {
 
     // Killed after it sent it, with no record of that: the transaction waits for a block.
     world.node("evm_setAutomine", (false,)).await;
-    let Waiting::Proven(batch) = batches::waiting(&world.pool, 1).await.expect("read") else { panic!("it is proven") };
-    drop(world.sheaf(OPERATOR).submit(*batch).send().await.expect("sent"));
+    let run = batches::ready(&world.pool, 1, 1).await.expect("read");
+    drop(world.sheaf(OPERATOR).submit(run.batches).send().await.expect("sent"));
 
     // Killed while it waited: its own replacement is sent and recorded.
     let mut killed = world.submitter();
@@ -119,8 +166,8 @@ async fn the_reason_of_a_refusal_is_named_and_nothing_is_sent() {
         sqlx::query(change).execute(&world.pool).await.expect("changed");
         refused(named).await;
     }
-    let other =
-        sheaf_settlement::submitter::Submitter::new(world.pool.clone(), world.l1.clone(), world.sender(USER, submitter::KIND));
+    let (sender, policy) = (world.sender(USER, submitter::KIND), world.config(0).call_policy());
+    let other = submitter::Submitter::new(world.pool.clone(), world.l1.clone(), sender, policy);
     let error = { other }.submit_next().await.expect_err("not the operator");
     assert!(error.to_string().contains("NotOperator"), "{error}");
 
@@ -169,6 +216,6 @@ async fn a_parked_proof_stops_submission_without_an_error() {
     const PARK: &str = "INSERT INTO proof_jobs (batch, status, last_error) VALUES (1, 'parked', 'wrong_proof')";
     sqlx::query(PARK).execute(&world.pool).await.expect("parked");
     assert_eq!(world.submitter().submit_next().await.expect("waits"), Next::Wait);
-    let Waiting::Parked { reason } = batches::waiting(&world.pool, 1).await.expect("read") else { panic!("it is parked") };
-    assert_eq!(reason, "wrong_proof");
+    let run = batches::ready(&world.pool, 1, 9).await.expect("read");
+    assert_eq!((run.batches.len(), run.parked), (0, Some((1, "wrong_proof".to_owned()))));
 }

@@ -2,7 +2,7 @@
 
 use crate::world::{OPERATOR, Proof, World, look, transfer};
 use alloy::primitives::U256;
-use sheaf_settlement::store::batches::{self, Waiting};
+use sheaf_settlement::store::batches;
 use sheaf_settlement::store::unwindings::{self, Unsettled};
 use sheaf_settlement::unwinding::{Outlook, SUBMISSION_AGE_MAX_S, Unwinding};
 use sheaf_settlement::{Error, Next};
@@ -99,8 +99,8 @@ async fn what_l1_has_but_did_not_confirm_yet_is_never_taken_back() {
     let end = timestamp(&world, 1).await + SUBMISSION_AGE_MAX_S;
     // Accepted in the very last second, which is what the contract's window and ours have in common.
     world.node("evm_setNextBlockTimestamp", (U256::from(end),)).await;
-    let Waiting::Proven(batch) = batches::waiting(&world.pool, 1).await.expect("read") else { panic!("it is proven") };
-    let call = world.sheaf(OPERATOR).submit(*batch.clone()).gas(5_000_000).send().await.expect("sent");
+    let batches = batches::ready(&world.pool, 1, 1).await.expect("read").batches;
+    let call = world.sheaf(OPERATOR).submit(batches.clone()).gas(5_000_000).send().await.expect("sent");
     assert!(call.get_receipt().await.expect("in a block").status());
     world.mine(1).await;
     look(&mut watcher).await;

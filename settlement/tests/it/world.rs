@@ -20,6 +20,7 @@ use sheaf_devkit::postgres::TestDatabase;
 use sheaf_settlement::creditor::Creditor;
 use sheaf_settlement::deploy::{Deployed, Request, ShapeWords, VerifyingKeyWords, deploy};
 use sheaf_settlement::l1::{L1, connect};
+use sheaf_settlement::policy::CallPolicy;
 use sheaf_settlement::sender::{SendPolicy, Sender};
 use sheaf_settlement::submitter::Submitter;
 use sheaf_settlement::watcher::Watcher;
@@ -108,6 +109,10 @@ impl World {
             creditor_key_file: Some(self.key_file("creditor", CREDITOR)),
             fee_cap_gwei: 300,
             stuck_seconds: 1,
+            submit_batches: 1,
+            submit_after_seconds: 0,
+            dear_gwei: 300,
+            dear_wait_seconds: 0,
             credit_chunk: 2,
         }
     }
@@ -133,13 +138,18 @@ impl World {
     }
 
     pub(crate) fn submitter(&self) -> Submitter {
-        Submitter::new(self.pool.clone(), self.l1.clone(), self.sender(OPERATOR, submitter::KIND))
+        self.submitter_at(self.config(0).call_policy())
+    }
+
+    /// A submitter that submits when this policy says so.
+    pub(crate) fn submitter_at(&self, policy: CallPolicy) -> Submitter {
+        Submitter::new(self.pool.clone(), self.l1.clone(), self.sender(OPERATOR, submitter::KIND), policy)
     }
 
     /// A submitter that offers at most so much for gas.
     pub(crate) fn submitter_capped(&self, fee_cap_wei: u128) -> Submitter {
         let sender = self.sender_capped(OPERATOR, submitter::KIND, fee_cap_wei);
-        Submitter::new(self.pool.clone(), self.l1.clone(), sender)
+        Submitter::new(self.pool.clone(), self.l1.clone(), sender, self.config(0).call_policy())
     }
 
     pub(crate) fn creditor(&self, chunk: usize) -> Creditor {
@@ -195,8 +205,8 @@ impl World {
         let proof = (proof != Proof::Missing).then(|| proven.map(|w| w.to_be_bytes::<32>()).concat());
         const STORE: &str = "
             INSERT INTO batches (number, status, timestamp, fee_account, shape, l1_count, op_count, old_root, new_root, ops,
-                commitment, proof)
-            VALUES ($1, $2, $3, 1, 0, $4, $5, $6, $7, $8, $9, $10)";
+                commitment, proof, proven_at)
+            VALUES ($1, $2, $3, 1, 0, $4, $5, $6, $7, $8, $9, $10, CASE WHEN $10 IS NULL THEN NULL ELSE now() END)";
         sqlx::query(STORE)
             .bind(number as i64)
             .bind(if proof.is_some() { "proven" } else { "sealed" })
