@@ -65,9 +65,9 @@ library Groth16 {
 
     uint256 private constant WORD = 32;
     /// @dev A point of G1, and the pairing's input for a pair: a point of G1 and one of G2.
-    uint256 private constant POINT_BYTES = 2 * WORD;
+    uint256 private constant POINT_BYTES = 64;
     uint256 private constant PAIR_WORDS = 6;
-    uint256 private constant PAIR_BYTES = PAIR_WORDS * WORD;
+    uint256 private constant PAIR_BYTES = 192;
 
     /// @dev What a deploying transaction's gas has room for (EIP-7825).
     uint256 private constant MAX_SHAPES = 16;

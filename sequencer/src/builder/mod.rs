@@ -36,6 +36,8 @@ const POLL: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(200);
 /// Batches that are built and stored together at most.
 const BATCHES_MAX: usize = 32;
+/// By how much the builder's threads step back behind those that answer users: they take what these leave of the cores.
+const NICENESS: i32 = 10;
 
 /// How far the builder is, what is handed to it, and the bell that wakes it.
 #[derive(Debug, Default)]
@@ -74,6 +76,7 @@ pub(crate) struct Builder {
     health: Health,
     progress: Arc<Progress>,
     log_bytes_max: u64,
+    threads: Arc<rayon::ThreadPool>,
 }
 
 impl Builder {
@@ -89,8 +92,9 @@ impl Builder {
     ) -> Self {
         progress.built.store(base.built.0, Ordering::Release);
         let domain = sheaf_core::l1::domain(config.chain_id, config.contract);
-        let log_bytes_max = config.limits.state_log_bytes_max;
-        Self { pool, tree: base.tree, shape: config.shape, domain, epoch, environment, health, progress, log_bytes_max }
+        let (shape, log_bytes_max) = (config.shape, config.limits.state_log_bytes_max);
+        let threads = Arc::new(threads());
+        Self { pool, tree: base.tree, shape, domain, epoch, environment, health, progress, log_bytes_max, threads }
     }
 
     /// Builds what is sealed, and keeps the log of changes short, for ever.
@@ -148,8 +152,9 @@ impl Builder {
         self.environment.reached(Step::BatchRead);
         let (mut tree, shape, domain) =
             (std::mem::replace(&mut self.tree, Tree::new(Geometry::PROTOCOL)), self.shape, self.domain);
+        let threads = self.threads.clone();
         let building = tokio::task::spawn_blocking(move || {
-            let built = build(&mut tree, shape, domain, &inputs);
+            let built = threads.install(|| build(&mut tree, shape, domain, &inputs));
             (tree, built)
         });
         let (tree, built) = building.await?;
@@ -175,6 +180,21 @@ impl Builder {
         self.health.complain("builder", error);
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// As many threads as there are cores, behind all others.
+///
+/// # Panics
+/// If the system gives no threads.
+fn threads() -> rayon::ThreadPool {
+    let step_back = |_| {
+        // On Linux this is about the calling thread alone. Without it everything still works, only slower to answer.
+        if let Err(error) = rustix::process::nice(NICENESS) {
+            tracing::warn!(%error, "the builder's threads can't step back");
+        }
+    };
+    let pool = rayon::ThreadPoolBuilder::new().thread_name(|i| format!("builder-{i}")).start_handler(step_back).build();
+    pool.expect("the system gives threads")
 }
 
 /// Moves the tree over batches one after the other, and computes their commitments side by side.
