@@ -92,3 +92,27 @@ pub fn verifying_key_words(key: &VerifyingKey) -> Vec<U256> {
     key.gamma_abc_g1.iter().for_each(|point| words.extend(g1_words(point)));
     words
 }
+
+/// Reads what [`verifying_key_words`] writes, and checks that the points are points.
+///
+/// # Errors
+/// [`ProofError`], also [`ProofError::NotOnCurve`] for a point at infinity, which no honest key has: with infinity for
+/// keys, A = alpha, B = beta, C = 0 would prove anything.
+///
+/// # Panics
+/// With fewer than 16 words or an odd number of them: alpha, beta, gamma, delta and one IC are 16.
+pub fn verifying_key_from_words(words: &[U256]) -> Result<VerifyingKey, ProofError> {
+    assert!(words.len() >= 16 && words.len().is_multiple_of(2), "a verifying key has at least 16 words, two an IC");
+    let (alpha, rest) = words.split_at(2);
+    let (twos, ic) = rest.split_at(12);
+    let finite = |point: &[U256]| if point.iter().all(U256::is_zero) { Err(ProofError::NotOnCurve) } else { Ok(()) };
+    let one = |point: &[U256]| finite(point).and_then(|()| g1([point[0], point[1]]));
+    let two = |point: &[U256]| finite(point).and_then(|()| g2([point[0], point[1], point[2], point[3]]));
+    Ok(VerifyingKey {
+        alpha_g1: one(alpha)?,
+        beta_g2: two(&twos[..4])?,
+        gamma_g2: two(&twos[4..8])?,
+        delta_g2: two(&twos[8..])?,
+        gamma_abc_g1: ic.chunks(2).map(one).collect::<Result<_, _>>()?,
+    })
+}
