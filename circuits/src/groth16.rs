@@ -1,16 +1,16 @@
 //! Groth16's proof of an assignment (Groth, "On the Size of Pairing-based Non-interactive Arguments", EUROCRYPT 2016).
 //!
 //! ```text
-//!  assignment ── QAP ──▶ h ── MSM ──┐
-//!       ├── MSM over l ─────────────┤
-//!       ├── MSM over a ──▶ A ───────┼──▶ C = Σl + Σh + s·A + r·B − r·s·δ
-//!       └── MSM over b (G1, G2) ──▶ B
+//!  assignment ── QAP ──▶ h ─┐
+//!       ├───────────────────┴── MSM over l and h ──┐
+//!       ├── MSM over a ──▶ A ──────────────────────┼──▶ C = Σl + Σh + s·A + r·B − r·s·δ
+//!       └── MSM over b (G1, G2) ──▶ B ─────────────┘
 //! ```
 //!
 //! Multi-scalar multiplications and Fourier transforms are those of `taceo-ark-algebra`, which keeps buckets in affine
 //! coordinates. Here they are only given what needs them: more than half of a batch's variables are bits, so bases of
 //! factor 0 are left out and those of factor 1 are added up; and most variables are in no right factor, so their points in b are
-//! at infinity, and left out too.
+//! at infinity, and left out too. The multiplications run beside each other: one alone leaves threads idle at its end.
 
 use crate::matrices::Matrices;
 use crate::prove::{Blinding, Proof, ProvingKey};
@@ -29,26 +29,10 @@ const CHUNK: usize = 1 << 12;
 /// Wall-clock times of a proof's parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Parts {
-    /// The quotient polynomial: seven Fourier transforms.
-    pub qap: Duration,
-    /// The MSM over the left factors.
-    pub a: Duration,
-    /// The MSM over the right factors in G1.
-    pub b_g1: Duration,
-    /// The MSM over the right factors in G2.
-    pub b_g2: Duration,
-    /// The MSM over the private variables.
-    pub l: Duration,
-    /// The MSM over the quotient's coefficients.
-    pub h: Duration,
-}
-
-/// Does a part of the work and notes how long it took.
-fn timed<T>(time: &mut Duration, work: impl FnOnce() -> T) -> T {
-    let started = Instant::now();
-    let result = work();
-    *time = started.elapsed();
-    result
+    /// The quotient polynomial: six Fourier transforms.
+    pub quotient: Duration,
+    /// All multi-scalar multiplications.
+    pub products: Duration,
 }
 
 /// Makes the proof of an assignment that satisfies the rows; of another one it makes a proof that does not verify.
@@ -63,19 +47,32 @@ pub fn prove(
 ) -> (Proof, Parts) {
     let Blinding { r, s } = blinding;
     assert_eq!(assignment.len(), key.a_query.len(), "the key is of another circuit");
-    let mut parts = Parts::default();
-    let h = timed(&mut parts.qap, || quotient.coefficients(matrices, assignment));
-    let sum_h = timed(&mut parts.h, || sum_of_products(&key.h_query, &h[..key.h_query.len()]));
-    drop(h);
-    let sum_l = timed(&mut parts.l, || sum_of_products(&key.l_query, &assignment[matrices.input_count..]));
-    let sum_a = timed(&mut parts.a, || sum_of_products(&key.a_query, assignment));
-    let sum_b1 = timed(&mut parts.b_g1, || sum_of_products(&key.b_g1_query, assignment));
-    let sum_b2 = timed(&mut parts.b_g2, || sum_of_products(&key.b_g2_query, assignment));
+    let started = Instant::now();
+    let h = quotient.coefficients(matrices, assignment);
+    let quotient = started.elapsed();
+    let started = Instant::now();
+    let private = &assignment[matrices.input_count..];
+    let ((sum_c, sum_a), (sum_b1, sum_b2)) = rayon::join(
+        || {
+            rayon::join(
+                // The last coefficient is 0, and has no base.
+                || sum_of_products(&[(&key.h_query, &h[..key.h_query.len()]), (&key.l_query, private)]),
+                || sum_of_products(&[(&key.a_query, assignment)]),
+            )
+        },
+        || {
+            rayon::join(
+                || sum_of_products(&[(&key.b_g1_query, assignment)]),
+                || sum_of_products(&[(&key.b_g2_query, assignment)]),
+            )
+        },
+    );
+    let parts = Parts { quotient, products: started.elapsed() };
 
     let a = sum_a + key.vk.alpha_g1 + key.delta_g1 * r;
     let b_g1 = sum_b1 + key.beta_g1 + key.delta_g1 * s;
     let b = sum_b2 + key.vk.beta_g2 + key.vk.delta_g2 * s;
-    let c = sum_l + sum_h + a * s + b_g1 * r - key.delta_g1 * (r * s);
+    let c = sum_c + a * s + b_g1 * r - key.delta_g1 * (r * s);
     (Proof { a: a.into_affine(), b: b.into_affine(), c: c.into_affine() }, parts)
 }
 
@@ -83,9 +80,10 @@ pub fn prove(
 #[derive(Clone, Debug)]
 pub struct Quotient {
     domain: Domain<F>,
-    /// The powers of the coset's shift, and those of its inverse, in the order in which coefficients come out of a transform.
-    shifts: [Vec<F>; 2],
-    /// The inverse of the vanishing polynomial, which is constant on the coset.
+    /// The powers of the coset's shift, in the order in which coefficients come out of a transform.
+    to_coset: Vec<F>,
+    /// Those of its inverse in the same order, over the vanishing polynomial, which is constant on the coset.
+    from_coset: Vec<F>,
     vanishing_inverse: F,
 }
 
@@ -97,17 +95,23 @@ impl Quotient {
     pub fn new(matrices: &Matrices) -> Self {
         let domain = Domain::<F>::new(matrices.row_count() + matrices.input_count).expect("at most 2^28 rows");
         let shift = F::GENERATOR;
-        let inverse = shift.inverse().expect("a generator is not 0");
-        let shifts = [shift, inverse].map(|shift| {
-            let mut table = powers(shift, domain.size());
+        let vanishing = shift.pow([domain.size() as u64]) - F::one();
+        let vanishing_inverse = vanishing.inverse().expect("the coset is not the domain");
+        let table = |base: F| {
+            let mut table = powers(base, domain.size());
             bit_reverse(&mut table);
             table
-        });
-        let vanishing = shift.pow([domain.size() as u64]) - F::one();
-        Self { domain, shifts, vanishing_inverse: vanishing.inverse().expect("the coset is not the domain") }
+        };
+        let to_coset = table(shift);
+        let mut from_coset = table(shift.inverse().expect("a generator is not 0"));
+        from_coset.par_iter_mut().for_each(|power| *power *= vanishing_inverse);
+        Self { domain, to_coset, from_coset, vanishing_inverse }
     }
 
     /// The coefficients of h = (a·b − c) / Z, where a, b and c take the rows' values on the domain, as libsnark has them.
+    ///
+    /// c is of a lower degree than Z, so it needs no transform to the coset and back: h = interpolation(a·b / Z) − c / Z, with Z's
+    /// value on the coset.
     pub fn coefficients(&self, matrices: &Matrices, assignment: &[F]) -> Vec<F> {
         let (rows, inputs) = (matrices.row_count(), matrices.input_count);
         let values = |side: usize| {
@@ -123,14 +127,17 @@ impl Quotient {
         a[rows..rows + inputs].copy_from_slice(&assignment[..inputs]);
         // The rows hold, so their products need no look at the third side.
         let mut c: Vec<F> = a.par_iter().zip(&b).map(|(a, b)| *a * b).collect();
-        for values in [&mut a, &mut b, &mut c] {
+        self.domain.ifft_in_to_out(&mut c);
+        for values in [&mut a, &mut b] {
             self.domain.ifft_in_to_out(values);
-            multiply(values, &self.shifts[0]);
+            multiply(values, &self.to_coset);
             self.domain.fft_out_to_in(values);
         }
-        a.par_iter_mut().zip(&b).zip(&c).for_each(|((a, b), c)| *a = (*a * b - c) * self.vanishing_inverse);
+        multiply(&mut a, &b);
+        drop(b);
         self.domain.ifft_in_to_out(&mut a);
-        multiply(&mut a, &self.shifts[1]);
+        let coefficients = a.par_iter_mut().zip(&self.from_coset).zip(&c).with_min_len(1 << 10);
+        coefficients.for_each(|((h, factor), c)| *h = *h * factor - *c * self.vanishing_inverse);
         bit_reverse(&mut a);
         a
     }
@@ -147,11 +154,29 @@ struct Sorted<P: SWCurveConfig> {
     ones: Projective<P>,
 }
 
-/// Σ factor·base.
-pub fn sum_of_products<P: SWCurveConfig<ScalarField = F>>(bases: &[Affine<P>], factors: &[F]) -> Projective<P> {
-    assert_eq!(bases.len(), factors.len(), "each base has a factor");
-    let sort = |(bases, factors): (&[Affine<P>], &[F])| {
-        let mut sorted = Sorted { bases: Vec::new(), factors: Vec::new(), ones: Projective::ZERO };
+/// Σ factor·base over all lists.
+///
+/// # Panics
+/// If a list has not as many factors as bases.
+pub fn sum_of_products<P: SWCurveConfig<ScalarField = F>>(lists: &[(&[Affine<P>], &[F])]) -> Projective<P> {
+    let chunks = |(bases, factors): &(&'_ [Affine<P>], &'_ [F])| {
+        assert_eq!(bases.len(), factors.len(), "each base has a factor");
+        bases.par_chunks(CHUNK).zip(factors.par_chunks(CHUNK)).map(Sorted::new).collect::<Vec<_>>()
+    };
+    let sorted: Vec<_> = lists.par_iter().flat_map(chunks).collect();
+    let ones: Projective<P> = sorted.iter().map(|part| part.ones).sum();
+    let count = sorted.iter().map(|part| part.bases.len()).sum();
+    let (mut bases, mut factors) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    for part in sorted {
+        bases.extend_from_slice(&part.bases);
+        factors.extend_from_slice(&part.factors);
+    }
+    ones + msm_bigint(&bases, &factors)
+}
+
+impl<P: SWCurveConfig<ScalarField = F>> Sorted<P> {
+    fn new((bases, factors): (&[Affine<P>], &[F])) -> Self {
+        let mut sorted = Self { bases: Vec::new(), factors: Vec::new(), ones: Projective::ZERO };
         for (base, factor) in bases.iter().zip(factors).filter(|(base, factor)| !factor.is_zero() && !base.is_zero()) {
             if factor.is_one() {
                 sorted.ones += base;
@@ -161,11 +186,5 @@ pub fn sum_of_products<P: SWCurveConfig<ScalarField = F>>(bases: &[Affine<P>], f
             }
         }
         sorted
-    };
-    let sorted: Vec<_> = bases.par_chunks(CHUNK).zip(factors.par_chunks(CHUNK)).map(sort).collect();
-    let ones: Projective<P> = sorted.iter().map(|part| part.ones).sum();
-    let bases: Vec<_> = sorted.iter().flat_map(|part| part.bases.iter().copied()).collect();
-    let factors: Vec<_> = sorted.iter().flat_map(|part| part.factors.iter().copied()).collect();
-    drop(sorted);
-    ones + msm_bigint(&bases, &factors)
+    }
 }

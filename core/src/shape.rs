@@ -23,6 +23,10 @@ pub const WORST_LEAF_ROWS: usize = 6;
 impl Shape {
     /// The shape of development and of the demo.
     pub const DEVELOPMENT: Self = Self { id: 0, slots: 16, leaf_rows: 64, node_rows: 380 };
+    /// A batch of some 2^20 constraints.
+    pub const MEDIUM: Self = Self { id: 1, slots: 64, leaf_rows: 160, node_rows: 952 };
+    /// A batch of some 2^22 constraints.
+    pub const LARGE: Self = Self { id: 2, slots: 256, leaf_rows: 640, node_rows: 3802 };
 
     /// Bits of a time of write: times are 1 to `7 · slots`, and 0 is "before the batch".
     pub const fn time_bits(&self) -> u32 {

@@ -6,6 +6,7 @@ mod counts;
 mod forged;
 mod gadgets_eddsa;
 mod gadgets_hash;
+mod groth16;
 mod harness;
 mod mutation;
 mod proofs;

@@ -30,7 +30,7 @@ fn tiny_rows() -> &'static Builder {
     ROWS.get_or_init(|| rows(GEOMETRY, &TINY))
 }
 
-fn tiny_keys() -> &'static KeySet {
+pub(crate) fn tiny_keys() -> &'static KeySet {
     static KEYS: OnceLock<KeySet> = OnceLock::new();
     KEYS.get_or_init(|| {
         let mut last = 0.0;
@@ -43,7 +43,7 @@ fn tiny_keys() -> &'static KeySet {
     })
 }
 
-fn tiny_batch() -> BatchWitness {
+pub(crate) fn tiny_batch() -> BatchWitness {
     let operation = crate::world::deposit(2, 2, sheaf_core::types::TokenId::ETH, 5);
     build(&mut people(), TINY, header(), &[unsigned(operation)]).unwrap()
 }
