@@ -23,6 +23,16 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The batches are of another size than this worker's keys. Its configuration is wrong, and no batch is to blame.
+    #[error("batch {batch} is of {batch_size}, the keys are for {keys_size}")]
+    WrongKeys {
+        /// The batch.
+        batch: i64,
+        /// The batch's shape and geometry.
+        batch_size: String,
+        /// Those of the keys.
+        keys_size: String,
+    },
     /// The prover failed.
     #[error("proving batch {batch} failed: {reason}")]
     Proving {
@@ -40,6 +50,9 @@ pub enum Error {
     /// The database failed; the job itself may be fine.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
+    /// The database did not answer in time; whether it did what it was asked for is unknown.
+    #[error("the database does not answer")]
+    Silent,
 }
 
 impl Error {
@@ -49,9 +62,15 @@ impl Error {
             Self::LeaseLost { .. } => "lease_lost",
             Self::BatchNotSealed { .. } => "batch_not_sealed",
             Self::BadWitness { .. } => "bad_witness",
+            Self::WrongKeys { .. } => "wrong_keys",
             Self::Proving { .. } => "proving_failed",
             Self::WrongProof { .. } => "wrong_proof",
-            Self::Database(_) => "database",
+            Self::Database(_) | Self::Silent => "database",
         }
+    }
+
+    /// Whether it is the database that failed, so that it may be asked again.
+    pub(crate) const fn is_of_database(&self) -> bool {
+        matches!(self, Self::Database(_) | Self::Silent)
     }
 }

@@ -10,10 +10,14 @@
 //! * A result counts only under the job's latest lease: see [`queue`].
 //! * A proof is verified before it is stored.
 //! * No database transaction is open while a proof runs.
+//! * A worker that is configured wrongly stops; it spends no attempt of any batch.
+//! * A worker that is stopped has no job any more when it ends.
 
 mod config;
+mod database;
 mod error;
 mod job;
+pub mod jobs;
 pub mod keys;
 pub mod queue;
 mod wake;
@@ -24,13 +28,14 @@ pub use error::Error;
 pub use job::load;
 pub use worker::{Worker, store_verified};
 
-use sqlx::postgres::PgPoolOptions;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Bytes of a proof as the contract takes it.
 pub const EVM_PROOF_BYTES: usize = 256;
+
+/// How long connections may take to be closed.
+const CLOSING_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What a step of a job answers.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -38,20 +43,21 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Proves batches until `shutdown`.
 ///
 /// # Errors
-/// If the configuration, the keys or the database's address are unusable. What goes wrong later is logged and tried again.
+/// If the configuration, the keys or the database's address are unusable, or the batches are of another size than the keys
+/// ([`Error::WrongKeys`]). What else goes wrong is logged and tried again.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
     config.check()?;
     // One connection listens, one sends heartbeats, one works.
-    let pool =
-        PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(10)).connect_lazy(&config.database_url)?;
+    let pool = database::pool(&config.database_url, 4)?;
     let keys = {
         let config = config.clone();
         tokio::task::spawn_blocking(move || keys::Keys::load(&config)).await??
     };
     let worker = Worker::new(&config, pool.clone(), Arc::new(keys))?;
     tracing::info!(worker = config.worker_name(), "the prover waits for batches");
-    worker.work(shutdown).await;
+    let outcome = worker.work(shutdown).await;
     tracing::info!("the prover stops");
-    pool.close().await;
-    Ok(())
+    // A connection that broke without a sign does not close either.
+    let _ = tokio::time::timeout(CLOSING_TIME_MAX, pool.close()).await;
+    Ok(outcome?)
 }

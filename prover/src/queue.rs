@@ -92,14 +92,27 @@ const STORE_PROOF: &str = "
     UPDATE batches SET status = 'proven', proof = $2, proving_ms = $3, proven_at = now()
     WHERE number = $1 AND status = 'sealed'";
 
+// Those who sleep until a lease runs out learn that the job is free earlier.
 const FAIL: &str = "
-    UPDATE proof_jobs SET status = $3, last_error = $4, lease_token = NULL, lease_until = NULL,
-        not_before = now() + $5 * interval '1 millisecond'
-    WHERE batch = $1 AND status = 'leased' AND lease_token = $2::uuid";
+    WITH job AS (
+        UPDATE proof_jobs SET status = $4, last_error = $5, lease_token = NULL, lease_until = NULL,
+            not_before = now() + $6 * interval '1 millisecond'
+        WHERE batch = $1 AND status = 'leased' AND lease_token = $2::uuid RETURNING batch
+    )
+    SELECT count(pg_notify($3, batch::text)) FROM job";
 
 const GIVE_BACK: &str = "
-    UPDATE proof_jobs SET status = 'queued', attempts = attempts - 1, lease_token = NULL, lease_until = NULL, not_before = now()
-    WHERE batch = $1 AND status = 'leased' AND lease_token = $2::uuid";
+    WITH job AS (
+        UPDATE proof_jobs SET status = 'queued', attempts = attempts - 1, lease_token = NULL, lease_until = NULL,
+            not_before = now()
+        WHERE batch = $1 AND status = 'leased' AND lease_token = $2::uuid RETURNING batch
+    )
+    SELECT count(pg_notify($3, batch::text)) FROM job";
+
+const HAS_PROOF: &str = "SELECT count(*) FROM batches WHERE number = $1 AND proof = $2";
+
+const LAST_PROVING: &str = "
+    SELECT proving_ms::float8 FROM batches WHERE shape = $1 AND proving_ms IS NOT NULL ORDER BY number DESC LIMIT 1";
 
 impl Queue {
     /// Opens the queue for a worker of this name.
@@ -192,15 +205,16 @@ impl Queue {
     pub async fn fail(&self, lease: &Lease, cause: &Error) -> Result<Failure> {
         let parked = lease.attempt >= self.policy.attempts_max;
         let wait = self.policy.wait_after(lease.attempt);
-        let done = sqlx::query(FAIL)
+        let done: i64 = sqlx::query_scalar(FAIL)
             .bind(lease.batch)
             .bind(&lease.token)
+            .bind(JOBS_CHANNEL)
             .bind(if parked { "parked" } else { "queued" })
             .bind(format!("{}: {cause}", cause.code()))
             .bind(milliseconds(wait))
-            .execute(&self.pool)
+            .fetch_one(&self.pool)
             .await?;
-        lease.require(done.rows_affected())?;
+        lease.require(done.unsigned_abs())?;
         if parked {
             alert_parked(lease.batch, &cause.to_string());
             return Ok(Failure::Parked);
@@ -213,13 +227,27 @@ impl Queue {
     /// # Errors
     /// [`Error::LeaseLost`] or [`Error::Database`].
     pub async fn give_back(&self, lease: &Lease) -> Result<()> {
-        let mut transaction = self.pool.begin().await?;
-        let done = sqlx::query(GIVE_BACK).bind(lease.batch).bind(&lease.token).execute(&mut *transaction).await?;
-        lease.require(done.rows_affected())?;
-        let notify = sqlx::query("SELECT pg_notify($1, $2)").bind(JOBS_CHANNEL).bind(lease.batch.to_string());
-        notify.execute(&mut *transaction).await?;
-        transaction.commit().await?;
-        Ok(())
+        let give_back = sqlx::query_scalar(GIVE_BACK).bind(lease.batch).bind(&lease.token).bind(JOBS_CHANNEL);
+        let done: i64 = give_back.fetch_one(&self.pool).await?;
+        lease.require(done.unsigned_abs())
+    }
+
+    /// Whether this very proof is stored. Each is blinded anew, so that no two are the same.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn has_proof(&self, batch: i64, proof: &[u8; EVM_PROOF_BYTES]) -> Result<bool> {
+        let found: i64 = sqlx::query_scalar(HAS_PROOF).bind(batch).bind(proof.as_slice()).fetch_one(&self.pool).await?;
+        Ok(found == 1)
+    }
+
+    /// How long the proof of the latest proven batch of `shape` took, whoever made it.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn last_proving(&self, shape: u8) -> Result<Option<Duration>> {
+        let last: Option<f64> = sqlx::query_scalar(LAST_PROVING).bind(i16::from(shape)).fetch_optional(&self.pool).await?;
+        Ok(last.map(|ms| Duration::from_millis(ms as u64)))
     }
 
     async fn park_abandoned(&self) -> Result<()> {
