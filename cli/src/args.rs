@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::config::Config;
-use crate::{demo, deploy, keys, service, up, wallet};
+use crate::{demo, deploy, keys, service, up, verify, wallet};
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -38,6 +38,8 @@ pub enum Command {
     Bench(sheaf_bench::Command),
     /// Put the contract on an L1 chain.
     Deploy(deploy::Options),
+    /// Check a batch as the contract does: its data, its commitment and its proof, from L1, an API or a file.
+    Verify(verify::Options),
     /// One person's keys, and what they do with them.
     Wallet(wallet::WalletArgs),
 }
@@ -87,6 +89,7 @@ impl Command {
             Self::Keys(command) => keys::run(command),
             Self::Bench(command) => command.run().await,
             Self::Deploy(options) => deploy::run(options).await,
+            Self::Verify(options) => verify::run(options).await,
             Self::Wallet(args) => wallet::run(args).await,
         }
     }

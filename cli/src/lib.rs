@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  args ─┬─ sequencer | api | prover | settlement ──▶ service ──▶ the crate's run(Config)
-//!        ├─ keys, deploy, wallet
+//!        ├─ keys, deploy, verify, wallet
 //!        └─ up, demo ──▶ stack (Postgres, anvil, contract, four services as processes)
 //!                          ▲
 //!                 demo::scenario, over HTTP and L1 only
@@ -18,4 +18,5 @@ pub mod keys;
 pub mod service;
 pub mod stack;
 pub mod up;
+pub mod verify;
 pub mod wallet;

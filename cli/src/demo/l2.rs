@@ -1,8 +1,9 @@
 //! The scenario's hand on L2: the HTTP API, and patience.
 
 use super::tally::Token;
-use alloy::primitives::{B256, U256, hex};
-use anyhow::{Context, Result, bail};
+use crate::verify::case::BatchJson;
+use alloy::primitives::B256;
+use anyhow::{Context as _, Result, bail};
 use sheaf_api::client::{Client, ClientError};
 use sheaf_api::model::{Batch, Info, L1Operation, MinimumFee, Status};
 use sheaf_contracts::Sheaf;
@@ -134,18 +135,5 @@ pub async fn wait_for<T>(what: &str, limit: Duration, ask: impl AsyncFn() -> Res
 /// # Errors
 /// If it lacks a part or has one of the wrong form.
 pub fn contract_batch(batch: &Batch) -> Result<Sheaf::Batch> {
-    let word = |text: &Option<String>| text.as_deref().context("the batch is not built")?.parse::<U256>().context("no word");
-    let proof: Vec<U256> = batch.proof.iter().flatten().map(|w| w.parse()).collect::<Result<_, _>>()?;
-    let summary = &batch.summary;
-    Ok(Sheaf::Batch {
-        shape: summary.shape,
-        header: u64::from(summary.timestamp) | u64::from(summary.fee_account) << 32,
-        oldRoot: word(&summary.old_root)?,
-        newRoot: word(&summary.new_root)?,
-        c: word(&batch.commitment)?,
-        l1Count: summary.l1_count.try_into()?,
-        opCount: summary.op_count.try_into()?,
-        ops: hex::decode(batch.ops.as_deref().context("the batch is not built")?)?.into(),
-        proof: proof.try_into().map_err(|_| anyhow::anyhow!("a proof has 8 words"))?,
-    })
+    BatchJson::of_api(batch)?.to_contract()
 }

@@ -1,8 +1,9 @@
 //! The scenario: what happens, in which order.
 
-use super::snarkjs::Case;
 use super::world::World;
-use super::{checks, claims, deposits, rescue, settling, transfers};
+use super::{checks, claims, deposits, rescue, settling, snarkjs, transfers};
+use crate::verify::check::check;
+use crate::verify::l1::Reader;
 use alloy::providers::Provider as _;
 use anyhow::{Context, Result};
 use sheaf_api::model::BatchSummary;
@@ -59,23 +60,26 @@ pub async fn play(world: &mut World) -> Result<()> {
     checks::balances(world, &before).await?;
     world.progress.say(&format!("the contract holds {}", checks::holdings(world)));
 
-    world.progress.step("A batch's proof before an independent verifier (snarkjs)");
+    world.progress.step("A batch from L1 alone (sheaf verify), and its proof before an independent verifier (snarkjs)");
     independent(world).await
 }
 
-/// Lets `snarkjs` verify the proof of the fullest batch, and of the same with one bit changed.
+/// Reads the fullest batch back from L1 alone and checks it as `sheaf verify` does; then lets `snarkjs` verify its proof, and
+/// the same with a public input changed.
 async fn independent(world: &mut World) -> Result<()> {
     let batches = settling::batches(world).await?;
     let batch: &BatchSummary = batches.iter().max_by_key(|b| b.op_count).context("no batch")?;
-    let settling = batch.settled_tx.as_deref().context("the batch is not settled")?.parse()?;
-    let creation = world.stack.deployment().creation_tx;
-    let root = batch.new_root.as_deref().context("the batch is not built")?.parse()?;
-    let case = Case::from_l1(&world.l1, creation, (settling, root), &world.l2.info.shape).await?;
+    let reader = Reader::connect(&world.stack.l1_url(), world.l1.contract, world.stack.deployment().block).await?;
+    let (case, deployment) = (reader.case(batch.number).await?, reader.deployment().await?);
+    let outcome = check(&case, &deployment, &mut Vec::new());
+    let refusal = outcome.as_ref().err().map_or("", |refusal| refusal.code());
+    world.progress.check(format!("sheaf verify accepts batch {} from L1 alone", batch.number), outcome.is_ok(), refusal);
+    let verified = outcome?;
     let script = sheaf_devkit::paths::repository().join("scripts/verify-snarkjs.mjs");
     let dir = world.stack.dir().join("snarkjs");
-    let holds = case.verify(&script, &dir).await?;
+    let holds = snarkjs::holds(&verified, &script, &dir).await?;
     world.progress.check(format!("snarkjs accepts the proof of batch {}", batch.number), holds, "");
-    let changed = case.changed().verify(&script, &dir.join("changed")).await?;
+    let changed = snarkjs::holds(&snarkjs::changed(&verified), &script, &dir.join("changed")).await?;
     world.progress.check("snarkjs refuses it with a public input changed", !changed, "");
     Ok(())
 }

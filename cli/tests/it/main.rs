@@ -1,7 +1,8 @@
-//! Tests of the command line, of the configuration file, of the wallet, and of the demo's books.
+//! Tests of the command line, of the configuration file, of the wallet, of `sheaf verify`, and of the demo's books.
 
 mod commands;
 mod config;
 mod plan;
 mod tally;
+mod verify;
 mod wallet;

@@ -1,0 +1,5 @@
+//! `sheaf verify`: honest batches hold, and every change is refused, by the name under which the contract refuses it.
+
+mod l1;
+mod refused;
+mod world;
