@@ -47,6 +47,11 @@ library Operations {
     uint256 private constant EXPONENT_SHIFT = 93;
     uint256 private constant EXPONENT_MASK = 0x1f;
 
+    /// @dev Two transfers in the low 28 bytes of a word: what the ops are masked with, and what is left then.
+    uint256 private constant TWO_OP_MASKS = 0xf000000000000000000000000000f;
+    uint256 private constant TWO_TRANSFERS = 0x40000000000000000000000000004;
+    uint256 private constant L2_CORE_MASK = 0xffffffffffffffffffffffffffff;
+
     uint256 private constant L1_CORE_BYTES = 21;
     uint256 private constant L2_CORE_BYTES = 14;
     uint256 private constant AUX1_BYTES = 20;
@@ -150,38 +155,76 @@ library Operations {
     {
         uint256 x = evaluation.x;
         uint256 xCubed = evaluation.xCubed;
+        uint256 xTwelfth = mulMod(mulMod(xCubed, xCubed), mulMod(xCubed, xCubed));
         uint256 power = evaluation.power;
+        uint256 start = position;
         y = evaluation.sum;
-        // Positions stay below the calldata's length plus 66, powers and sums below p.
+        // Positions stay below 2^16 times an operation's size, powers and sums below p.
         unchecked {
             for (uint256 index = from; index < to; index++) {
-                if (position + L2_CORE_BYTES > ops.length) revert OperationDataTruncated(index);
+                // Transfers, by far the most, four and then one at a time. What they read past the end of `ops` is noticed
+                // when all are read.
+                assembly ("memory-safe") {
+                    let at := add(ops.offset, position)
+                    for {} iszero(gt(add(index, 4), to)) { index := add(index, 4) } {
+                        let first := shr(32, calldataload(at))
+                        let second := shr(32, calldataload(add(at, 28)))
+                        if and(or(xor(first, TWO_TRANSFERS), xor(second, TWO_TRANSFERS)), TWO_OP_MASKS) { break }
+                        // Horner's rule over x^3. Sums stay below p + 2^112.
+                        let four := add(mulmod(and(second, L2_CORE_MASK), xCubed, SCALAR_MODULUS), shr(112, second))
+                        four := add(mulmod(four, xCubed, SCALAR_MODULUS), and(first, L2_CORE_MASK))
+                        four := add(mulmod(four, xCubed, SCALAR_MODULUS), shr(112, first))
+                        y := addmod(y, mulmod(four, power, SCALAR_MODULUS), SCALAR_MODULUS)
+                        power := mulmod(power, xTwelfth, SCALAR_MODULUS)
+                        at := add(at, 56)
+                    }
+                    for {} lt(index, to) { index := add(index, 1) } {
+                        let core := shr(144, calldataload(at))
+                        if iszero(eq(and(core, OP_MASK), TRANSFER)) { break }
+                        y := addmod(y, mulmod(core, power, SCALAR_MODULUS), SCALAR_MODULUS)
+                        power := mulmod(power, xCubed, SCALAR_MODULUS)
+                        at := add(at, L2_CORE_BYTES)
+                    }
+                    position := sub(at, ops.offset)
+                }
+                if (index == to) break;
+
+                _checkLength(ops, position, L2_CORE_BYTES, index);
                 uint256 core = _word(ops, position) >> (256 - 8 * L2_CORE_BYTES);
                 uint256 op = core & OP_MASK;
                 position += L2_CORE_BYTES;
-                y = addProductMod(y, core, power);
-                if (op != TRANSFER) {
-                    if (op != TRANSFER_NEW && op != WITHDRAW) _refuseL2(op, index);
-                    _checkLength(ops, position, AUX1_BYTES, index);
-                    uint256 aux1 = _word(ops, position) >> (256 - 8 * AUX1_BYTES);
-                    position += AUX1_BYTES;
-                    uint256 auxPower = mulMod(power, x);
-                    y = addProductMod(y, aux1, auxPower);
-                    if (op == WITHDRAW) {
-                        leavingHash = _chainLeaving(leavingHash, aux1, core, _l2Amount(core));
-                    } else {
-                        _checkLength(ops, position, AUX2_BYTES, index);
-                        uint256 aux2 = _word(ops, position);
-                        position += AUX2_BYTES;
-                        if (aux2 >= SCALAR_MODULUS) revert WordOutOfField(index);
-                        auxPower = mulMod(auxPower, x);
-                        y = addProductMod(y, aux2, auxPower);
-                    }
+                if (op != TRANSFER_NEW && op != WITHDRAW) _refuseL2(op, index);
+                _checkLength(ops, position, AUX1_BYTES, index);
+                uint256 aux1 = _word(ops, position) >> (256 - 8 * AUX1_BYTES);
+                position += AUX1_BYTES;
+                uint256 auxPower = mulMod(power, x);
+                y = addProductMod(addProductMod(y, core, power), aux1, auxPower);
+                if (op == WITHDRAW) {
+                    leavingHash = _chainLeaving(leavingHash, aux1, core, _l2Amount(core));
+                } else {
+                    _checkLength(ops, position, AUX2_BYTES, index);
+                    uint256 aux2 = _word(ops, position);
+                    position += AUX2_BYTES;
+                    if (aux2 >= SCALAR_MODULUS) revert WordOutOfField(index);
+                    y = addProductMod(y, aux2, mulMod(auxPower, x));
                 }
                 power = mulMod(power, xCubed);
             }
+            if (position > ops.length) revert OperationDataTruncated(_firstTruncated(ops, start, from));
             if (position != ops.length) revert TrailingBytes(ops.length - position);
         }
+    }
+
+    /// @dev The first operation of L2, of those from `index` at `position` on, that does not end within `ops`.
+    function _firstTruncated(bytes calldata ops, uint256 position, uint256 index) private pure returns (uint256) {
+        while (true) {
+            uint256 op = _word(ops, position) >> (256 - 8 * L2_CORE_BYTES) & OP_MASK;
+            position += L2_CORE_BYTES;
+            if (op != TRANSFER) position += op == WITHDRAW ? AUX1_BYTES : AUX1_BYTES + AUX2_BYTES;
+            if (position > ops.length) break;
+            index++;
+        }
+        return index;
     }
 
     // ---- what leaves
