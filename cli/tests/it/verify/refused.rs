@@ -210,3 +210,19 @@ fn the_inputs_are_those_of_the_core() {
     assert_eq!(verified.inputs, expected);
     assert_eq!(deployment(CONTRACT).chain_id, CHAIN_ID);
 }
+
+#[test]
+fn every_name_is_documented_and_the_contracts_where_the_document_says_so() {
+    let source = include_str!("../../../src/verify/refusal.rs");
+    let document = include_str!("../../../../docs/verify.md");
+    let errors = include_str!("../../../../contracts/src/Errors.sol").to_lowercase();
+    let (contracts, own) = document.split_once("And what the contract has no error for").unwrap();
+    let names: Vec<&str> = source.split("=> \"").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        let quoted = format!("`{name}`");
+        assert!(contracts.contains(&quoted) != own.contains(&quoted), "{name} is not documented, or twice");
+        let is_the_contracts = errors.contains(&format!("error {}(", name.replace('_', "")));
+        assert!(is_the_contracts || own.contains(&quoted), "{name} is no error of the contract");
+    }
+}
