@@ -1,5 +1,7 @@
 //! The prover on a real Postgres, with real proofs of small batches.
 
+mod fleet;
+mod jobs;
 mod queue;
 mod worker;
 mod world;

@@ -6,7 +6,7 @@ use sheaf_circuits::prove::verify;
 use sheaf_core::geometry::Geometry;
 use sheaf_core::shape::Shape;
 use sheaf_prover::keys::Keys;
-use sheaf_prover::{Config, Error, load, run, store_verified};
+use sheaf_prover::{Config, Error, Worker, load, run, store_verified};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -76,7 +76,7 @@ async fn a_wrong_proof_is_never_stored() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_witness_that_is_not_the_batchs_is_refused() {
     let world = World::new().await;
-    world.seal(1, &witnesses()[0]).await;
+    world.seal(1, &witnesses::<1>()[0]).await;
     load(&world.pool, 1).await.expect("unchanged, it is the batch's");
     world.execute("CREATE TABLE kept AS SELECT * FROM batches").await;
     for (change, named) in [
@@ -105,7 +105,7 @@ async fn a_batch_that_breaks_a_rule_is_parked_and_the_others_go_on() {
     let world = World::new().await;
     let (_, dir, _) = keys();
     world.seal(1, &forbidden()).await;
-    world.seal(2, &witnesses()[0]).await;
+    world.seal(2, &witnesses::<1>()[0]).await;
     let process = start(world.config(dir.path()));
     world.until(STATUSES, "sealed proven").await;
     world.until("SELECT status FROM proof_jobs WHERE batch = 1", "parked").await;
@@ -119,7 +119,7 @@ async fn a_worker_that_is_stopped_gives_its_job_back() {
     let world = World::new().await;
     let (_, dir, _) = keys();
     let process = start(world.config(dir.path()));
-    world.seal(1, &witnesses()[0]).await;
+    world.seal(1, &witnesses::<1>()[0]).await;
     world.until("SELECT status FROM proof_jobs", "leased").await;
     process.stop().await;
     assert_eq!(world.text(JOB).await, "queued 0 ");
@@ -133,7 +133,7 @@ async fn a_result_under_a_lost_lease_is_refused() {
     let world = World::new().await;
     let (_, dir, _) = keys();
     let process = start(world.config(dir.path()));
-    world.seal(1, &witnesses()[0]).await;
+    world.seal(1, &witnesses::<1>()[0]).await;
     world.until("SELECT status FROM proof_jobs", "leased").await;
     // Somebody else has it, for three seconds, and then is gone.
     world.execute("UPDATE proof_jobs SET lease_token = gen_random_uuid(), lease_until = now() + interval '3 seconds'").await;
@@ -163,4 +163,30 @@ async fn keys_that_are_not_the_wanted_ones_are_refused_by_name() {
     refused(&Config { verifying_key_hash: Some("0x11".to_owned()), ..config.clone() }, "64 hex digits");
     let keys = Keys::load(&Config { keys_path: file, ..config }).expect("the file itself is taken, too");
     assert_eq!((keys.shape(), set.shape), (SHAPE, SHAPE));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_with_keys_of_another_size_ends_and_spends_no_attempt() {
+    let world = World::new().await;
+    let (_, dir, _) = keys();
+    let [mut larger] = witnesses();
+    larger.shape.slots += 1;
+    world.seal(1, &larger).await;
+    let error = run(world.config(dir.path()), std::future::pending()).await.expect_err("it can't go on");
+    let error = error.downcast::<Error>().expect("a typed one");
+    assert_eq!(error.code(), "wrong_keys", "{error}");
+    assert!(error.to_string().contains("slots: 3") && error.to_string().contains("slots: 2"), "{error}");
+    assert_eq!(world.text(JOB).await, "queued 0 ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_stopped_while_it_claims_holds_nothing() {
+    let world = World::new().await;
+    let (keys, dir, _) = keys();
+    world.seal(1, &witnesses::<1>()[0]).await;
+    for delay_ms in 0..10 {
+        let worker = Worker::new(&world.config(dir.path()), world.pool.clone(), keys.clone()).expect("threads");
+        worker.work(tokio::time::sleep(Duration::from_millis(delay_ms))).await.expect("it stops well");
+        assert_eq!(world.text(JOB).await, "queued 0 ", "stopped after {delay_ms} ms");
+    }
 }

@@ -39,17 +39,43 @@ pub(crate) fn keys() -> &'static (Arc<Keys>, tempfile::TempDir, KeySet) {
     })
 }
 
+/// A worker's configuration that fits the small shape.
+pub(crate) fn config(url: &str, keys_path: &Path) -> Config {
+    Config {
+        database_url: url.to_owned(),
+        keys_path: keys_path.to_owned(),
+        shape: SHAPE,
+        depth: DEPTH,
+        verifying_key_hash: None,
+        threads: 2,
+        lease_seconds: 2,
+        attempts_max: 2,
+        backoff_ms: 50,
+        backoff_ms_max: 100,
+        // What comes sooner, came by notification.
+        poll_ms: 600_000,
+        worker: Some("test".to_owned()),
+    }
+}
+
 pub(crate) struct World {
     pub(crate) pool: PgPool,
-    pub(crate) database: TestDatabase,
+    pub(crate) url: String,
+    _database: Option<TestDatabase>,
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
         let database = TestDatabase::create();
-        let pool = PgPoolOptions::new().max_connections(12).connect(database.url()).await.expect("connects");
+        let world = Self::at(database.url()).await;
+        Self { _database: Some(database), ..world }
+    }
+
+    /// In a database that somebody else keeps.
+    pub(crate) async fn at(url: &str) -> Self {
+        let pool = PgPoolOptions::new().max_connections(12).connect(url).await.expect("connects");
         sqlx::migrate!("../migrations").run(&pool).await.expect("migrates");
-        Self { pool, database }
+        Self { pool, url: url.to_owned(), _database: None }
     }
 
     pub(crate) fn queue(&self, worker: &str) -> Queue {
@@ -57,21 +83,7 @@ impl World {
     }
 
     pub(crate) fn config(&self, keys_path: &Path) -> Config {
-        Config {
-            database_url: self.database.url().to_owned(),
-            keys_path: keys_path.to_owned(),
-            shape: SHAPE,
-            depth: DEPTH,
-            verifying_key_hash: None,
-            threads: 2,
-            lease_seconds: 2,
-            attempts_max: 2,
-            backoff_ms: 50,
-            backoff_ms_max: 100,
-            // What comes sooner, came by notification.
-            poll_ms: 600_000,
-            worker: Some("test".to_owned()),
-        }
+        config(&self.url, keys_path)
     }
 
     /// Puts a sealed batch with its job into the database, as the sequencer does.
@@ -143,10 +155,10 @@ fn header() -> BatchHeader {
     BatchHeader { domain: F::from(5u64), timestamp: 1_800_000_000, fee_account: AccountId::FIRST }
 }
 
-/// Two batches, the second on top of the first.
-pub(crate) fn witnesses() -> [BatchWitness; 2] {
+/// Batches, each on top of the one before.
+pub(crate) fn witnesses<const N: usize>() -> [BatchWitness; N] {
     let mut tree = Tree::new(Geometry::new(DEPTH));
-    [1, 2].map(|n| build(&mut tree, SHAPE, header(), &[deposit(2, 100 * n)]).expect("builds"))
+    std::array::from_fn(|n| build(&mut tree, SHAPE, header(), &[deposit(2, 100 * (n as u128 + 1))]).expect("builds"))
 }
 
 /// A batch that breaks a rule, with an honest trace of it.
