@@ -4,7 +4,7 @@
 if [ $# -gt 0 ]; then
     exec "$ROOT/scripts/sheaf.sh" bench "$@"
 fi
-for benchmark in execute stages "load --bulk 50" "load --bulk 1"; do
+for benchmark in execute prove stages "load --bulk 50" "load --bulk 1"; do
     # shellcheck disable=SC2086 # the options are words of their own
     "$ROOT/scripts/sheaf.sh" bench $benchmark
 done

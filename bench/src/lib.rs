@@ -3,6 +3,7 @@
 //! ```text
 //!  sheaf bench execute ──▶ execute: the executor against the sequential loop, Block-STM and locks
 //!  sheaf bench load    ──▶ load:    the whole sequencer over HTTP, at rates that the generator sets
+//!  sheaf bench prove   ──▶ prove:   Groth16 proofs of a batch, against the stock prover
 //!  sheaf bench stages  ──▶ stages:  CPU time a transaction, stage by stage
 //! ```
 //!
@@ -12,6 +13,7 @@ mod cpu;
 mod execute;
 mod load;
 mod people;
+mod prove;
 mod report;
 mod services;
 mod stages;
@@ -25,6 +27,8 @@ pub enum Command {
     Execute(execute::Options),
     /// The whole path from HTTP to a durable block, at rates that a separate generator sets.
     Load(load::Options),
+    /// Proving a batch, against the stock prover on the same keys, values and threads.
+    Prove(prove::Options),
     /// The CPU time that a transaction takes in each stage.
     Stages(stages::Options),
 }
@@ -38,6 +42,7 @@ impl Command {
         match self {
             Self::Execute(options) => tokio::task::spawn_blocking(move || execute::run(&options)).await?,
             Self::Load(options) => load::run(&options).await,
+            Self::Prove(options) => tokio::task::spawn_blocking(move || prove::run(&options)).await?,
             Self::Stages(options) => stages::run(&options).await,
         }
     }

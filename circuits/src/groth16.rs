@@ -1,16 +1,17 @@
 //! Groth16's proof of an assignment (Groth, "On the Size of Pairing-based Non-interactive Arguments", EUROCRYPT 2016).
 //!
 //! ```text
-//!  assignment ── QAP ──▶ h ─┐
-//!       ├───────────────────┴── MSM over l and h ──┐
-//!       ├── MSM over a ──▶ A ──────────────────────┼──▶ C = Σl + Σh + s·A + r·B − r·s·δ
-//!       └── MSM over b (G1, G2) ──▶ B ─────────────┘
+//!  assignment ── QAP ──▶ h ── MSM ──┐
+//!       ├── MSM over l ─────────────┤
+//!       ├── MSM over a ──▶ A ───────┼──▶ C = Σl + Σh + s·A + r·B − r·s·δ
+//!       └── MSM over b (G1, G2) ──▶ B
 //! ```
 //!
 //! Multi-scalar multiplications and Fourier transforms are those of `taceo-ark-algebra`, which keeps buckets in affine
-//! coordinates. Here they are only given what needs them: more than half of a batch's variables are bits, so bases of
-//! factor 0 are left out and those of factor 1 are added up; and most variables are in no right factor, so their points in b are
-//! at infinity, and left out too. The multiplications run beside each other: one alone leaves threads idle at its end.
+//! coordinates. Here they are only given what needs them. More than half of a batch's variables are bits, so bases of factor 0
+//! are left out, and those of factor 1 are added up. Rows that a batch does not use all have the same values, so bases of equal
+//! factors are added up before they are multiplied. And most variables are in no right factor: their points in b are at
+//! infinity, and left out too. The multiplications run beside each other: one alone leaves threads idle at its end.
 
 use crate::matrices::Matrices;
 use crate::prove::{Blinding, Proof, ProvingKey};
@@ -19,12 +20,14 @@ use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{AdditiveGroup, FftField, Field, One, PrimeField, Zero};
 use rayon::prelude::*;
 use sheaf_core::F;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 use taceo_ark_algebra::fft::{Domain, bit_reverse, powers};
-use taceo_ark_algebra::msm::msm_bigint;
+use taceo_ark_algebra::msm::{msm_bigint, msm_unchecked};
 
-/// Bases that one task looks through.
-const CHUNK: usize = 1 << 12;
+/// Bases that one task looks through for equal factors.
+const CHUNK: usize = 1 << 15;
 
 /// Wall-clock times of a proof's parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,19 +55,15 @@ pub fn prove(
     let quotient = started.elapsed();
     let started = Instant::now();
     let private = &assignment[matrices.input_count..];
-    let ((sum_c, sum_a), (sum_b1, sum_b2)) = rayon::join(
+    let ((sum_h, sum_l), (sum_a, (sum_b1, sum_b2))) = rayon::join(
         || {
-            rayon::join(
-                // The last coefficient is 0, and has no base.
-                || sum_of_products(&[(&key.h_query, &h[..key.h_query.len()]), (&key.l_query, private)]),
-                || sum_of_products(&[(&key.a_query, assignment)]),
-            )
+            // The quotient's coefficients look like random numbers. The last one is 0, and has no base.
+            rayon::join(|| msm_unchecked(&key.h_query, &h), || sum_of_products(&key.l_query, private))
         },
         || {
-            rayon::join(
-                || sum_of_products(&[(&key.b_g1_query, assignment)]),
-                || sum_of_products(&[(&key.b_g2_query, assignment)]),
-            )
+            let b =
+                || rayon::join(|| sum_of_products(&key.b_g1_query, assignment), || sum_of_products(&key.b_g2_query, assignment));
+            rayon::join(|| sum_of_products(&key.a_query, assignment), b)
         },
     );
     let parts = Parts { quotient, products: started.elapsed() };
@@ -72,7 +71,7 @@ pub fn prove(
     let a = sum_a + key.vk.alpha_g1 + key.delta_g1 * r;
     let b_g1 = sum_b1 + key.beta_g1 + key.delta_g1 * s;
     let b = sum_b2 + key.vk.beta_g2 + key.vk.delta_g2 * s;
-    let c = sum_c + a * s + b_g1 * r - key.delta_g1 * (r * s);
+    let c = sum_l + sum_h + a * s + b_g1 * r - key.delta_g1 * (r * s);
     (Proof { a: a.into_affine(), b: b.into_affine(), c: c.into_affine() }, parts)
 }
 
@@ -147,23 +146,13 @@ fn multiply(values: &mut [F], factors: &[F]) {
     values.par_iter_mut().zip(factors).with_min_len(1 << 10).for_each(|(value, factor)| *value *= factor);
 }
 
-/// Bases with factors that are neither 0 nor 1, and the sum of those with factor 1.
-struct Sorted<P: SWCurveConfig> {
-    bases: Vec<Affine<P>>,
-    factors: Vec<<F as PrimeField>::BigInt>,
-    ones: Projective<P>,
-}
-
-/// Σ factor·base over all lists.
+/// Σ factor·base.
 ///
 /// # Panics
-/// If a list has not as many factors as bases.
-pub fn sum_of_products<P: SWCurveConfig<ScalarField = F>>(lists: &[(&[Affine<P>], &[F])]) -> Projective<P> {
-    let chunks = |(bases, factors): &(&'_ [Affine<P>], &'_ [F])| {
-        assert_eq!(bases.len(), factors.len(), "each base has a factor");
-        bases.par_chunks(CHUNK).zip(factors.par_chunks(CHUNK)).map(Sorted::new).collect::<Vec<_>>()
-    };
-    let sorted: Vec<_> = lists.par_iter().flat_map(chunks).collect();
+/// If there are not as many factors as bases.
+pub fn sum_of_products<P: SWCurveConfig<ScalarField = F>>(bases: &[Affine<P>], factors: &[F]) -> Projective<P> {
+    assert_eq!(bases.len(), factors.len(), "each base has a factor");
+    let sorted: Vec<_> = bases.par_chunks(CHUNK).zip(factors.par_chunks(CHUNK)).map(Sorted::new).collect();
     let ones: Projective<P> = sorted.iter().map(|part| part.ones).sum();
     let count = sorted.iter().map(|part| part.bases.len()).sum();
     let (mut bases, mut factors) = (Vec::with_capacity(count), Vec::with_capacity(count));
@@ -174,17 +163,43 @@ pub fn sum_of_products<P: SWCurveConfig<ScalarField = F>>(lists: &[(&[Affine<P>]
     ones + msm_bigint(&bases, &factors)
 }
 
+/// Different factors that are neither 0 nor 1, each with the sum of its bases, and the sum of those with factor 1.
+struct Sorted<P: SWCurveConfig> {
+    bases: Vec<Affine<P>>,
+    factors: Vec<<F as PrimeField>::BigInt>,
+    ones: Projective<P>,
+}
+
 impl<P: SWCurveConfig<ScalarField = F>> Sorted<P> {
     fn new((bases, factors): (&[Affine<P>], &[F])) -> Self {
         let mut sorted = Self { bases: Vec::new(), factors: Vec::new(), ones: Projective::ZERO };
+        // By factor: its place, and that of the sum if it has several bases.
+        let mut seen: HashMap<F, (usize, Option<usize>)> = HashMap::new();
+        let (mut places, mut sums) = (Vec::new(), Vec::new());
         for (base, factor) in bases.iter().zip(factors).filter(|(base, factor)| !factor.is_zero() && !base.is_zero()) {
             if factor.is_one() {
                 sorted.ones += base;
-            } else {
-                sorted.bases.push(*base);
-                sorted.factors.push(factor.into_bigint());
+                continue;
+            }
+            match seen.entry(*factor) {
+                Entry::Vacant(entry) => {
+                    entry.insert((sorted.bases.len(), None));
+                    sorted.bases.push(*base);
+                    sorted.factors.push(factor.into_bigint());
+                }
+                Entry::Occupied(mut entry) => {
+                    let (place, sum) = entry.get_mut();
+                    let sum = *sum.get_or_insert_with(|| {
+                        places.push(*place);
+                        sums.push(sorted.bases[*place].into_group());
+                        sums.len() - 1
+                    });
+                    sums[sum] += base;
+                }
             }
         }
+        let sums = Projective::normalize_batch(&sums);
+        places.into_iter().zip(sums).for_each(|(place, sum)| sorted.bases[place] = sum);
         sorted
     }
 }
