@@ -110,7 +110,10 @@ impl Config {
         anyhow::ensure!(self.poll_ms > 0, "poll_ms must be at least 1");
         anyhow::ensure!(self.log_range > 0, "log_range must be at least 1");
         anyhow::ensure!(self.credit_chunk > 0, "credit_chunk must be at least 1");
-        anyhow::ensure!((1..=SUBMIT_BATCHES_MAX).contains(&self.submit_batches), "submit_batches must be 1 to {SUBMIT_BATCHES_MAX}");
+        anyhow::ensure!(
+            (1..=SUBMIT_BATCHES_MAX).contains(&self.submit_batches),
+            "submit_batches must be 1 to {SUBMIT_BATCHES_MAX}"
+        );
         anyhow::ensure!(self.fee_cap_gwei > 0, "fee_cap_gwei must be at least 1");
         anyhow::ensure!(i64::try_from(self.chain_id).is_ok(), "chain_id is too large");
         let keys = self.operator_key_file.is_some() && self.creditor_key_file.is_some();

@@ -19,9 +19,14 @@ mod gas {
     pub(super) const BATCH: u64 = 90_000;
     /// The floor of EIP-7623 for a byte that is not zero, more than its evaluation and its price without the floor.
     pub(super) const BYTE: u64 = 40;
-    pub(super) const L1_OPERATION: u64 = 16_000;
-    pub(super) const OPERATION: u64 = 1_500;
+    /// A byte by which an operation is longer than the shortest of its kind: what leaves is hashed, for one.
+    pub(super) const EXTRA_BYTE: u64 = 130;
+    /// Before the refund for the entry that is deleted.
+    pub(super) const L1_OPERATION: u64 = 10_000;
 }
+
+/// Bytes of the shortest operation of L2 and of L1.
+const OPERATION_BYTES: [u64; 2] = [14, 41];
 
 /// When proven batches are submitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,10 +59,9 @@ fn fitting(batches: &[Sheaf::Batch]) -> usize {
     let fits = |batch: &&Sheaf::Batch| {
         // The offset of the batch, its words, and its operations padded to words.
         bytes += 32 + 32 * 18 + batch.ops.len().next_multiple_of(32);
-        let needed = gas::BATCH
-            + gas::BYTE * batch.ops.len() as u64
-            + gas::L1_OPERATION * u64::from(batch.l1Count)
-            + gas::OPERATION * u64::from(batch.opCount.saturating_sub(batch.l1Count));
+        let (length, l1) = (batch.ops.len() as u64, u64::from(batch.l1Count));
+        let shortest = OPERATION_BYTES[0] * u64::from(batch.opCount).saturating_sub(l1) + OPERATION_BYTES[1] * l1;
+        let needed = gas::BATCH + gas::BYTE * length + gas::EXTRA_BYTE * length.saturating_sub(shortest) + gas::L1_OPERATION * l1;
         let left = gas_left.checked_sub(needed);
         gas_left = left.unwrap_or(0);
         left.is_some() && bytes + Sheaf::submitCall::SELECTOR.len() + 64 <= CALL_BYTES_MAX

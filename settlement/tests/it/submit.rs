@@ -47,12 +47,7 @@ async fn proven_batches_are_submitted_in_order_and_their_gas_is_recorded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_that_wait_are_settled_with_one_call() {
     let world = World::new().await;
-    let policy = CallPolicy {
-        batches: 4,
-        after: Duration::from_secs(3_600),
-        dear_wei: u128::MAX,
-        patience: Duration::ZERO,
-    };
+    let policy = CallPolicy { batches: 4, after: Duration::from_secs(3_600), dear_wei: u128::MAX, patience: Duration::ZERO };
     let mut submitter = world.submitter_at(policy);
     for number in 1..=3 {
         world.store(number, &[transfer(number.into()), withdraw(OWNER, 1)], Proof::Right).await;
