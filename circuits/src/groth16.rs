@@ -8,10 +8,11 @@
 //! ```
 //!
 //! Multi-scalar multiplications and Fourier transforms are those of `taceo-ark-algebra`, which keeps buckets in affine
-//! coordinates. Here they are only given what needs them. More than half of a batch's variables are bits, so bases of factor 0
-//! are left out, and those of factor 1 are added up. Rows that a batch does not use all have the same values, so bases of equal
-//! factors are added up before they are multiplied. And most variables are in no right factor: their points in b are at
-//! infinity, and left out too. The multiplications run beside each other: one alone leaves threads idle at its end.
+//! coordinates. Here they are only given what needs them. Bases of factor 0 are left out, and those of factor 1 are added up.
+//! Rows that a batch does not use, and small numbers, have the same values again and again: a quarter of all values of a batch
+//! of 16 transfers are repeated. So bases of equal factors are added up before they are multiplied. And many variables are in no
+//! right factor: their points in b are at infinity, and left out too. The multiplications run beside each other: one alone leaves
+//! threads idle at its end.
 
 use crate::matrices::Matrices;
 use crate::prove::{Blinding, Proof, ProvingKey};
