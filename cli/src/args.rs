@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::config::Config;
-use crate::{demo, deploy, keys, service, up, verify, wallet};
+use crate::{demo, deploy, keys, prover, service, up, verify, wallet};
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ pub enum Command {
     /// Run the HTTP API for wallets.
     Api(ServiceOptions),
     /// Run a prover: any number of them share the work.
-    Prover(ServiceOptions),
+    Prover(prover::Options),
     /// Run settlement: reads L1, submits proven batches, credits withdrawals.
     Settlement(SettlementOptions),
     /// Make and inspect the development keys.
@@ -80,7 +80,7 @@ impl Command {
             Self::Up(options) => up::run(options).await,
             Self::Sequencer(o) => service::run("sequencer", o.load()?.sequencer()?, sheaf_sequencer::run).await,
             Self::Api(o) => service::run("api", o.load()?.api()?, sheaf_api::run).await,
-            Self::Prover(o) => service::run("prover", o.load()?.prover()?, sheaf_prover::run).await,
+            Self::Prover(options) => prover::run(options).await,
             Self::Settlement(o) => {
                 let mut config = o.service.load()?.settlement()?;
                 config.watch_only |= o.watch_only;

@@ -15,6 +15,7 @@ pub mod config;
 pub mod demo;
 pub mod deploy;
 pub mod keys;
+pub mod prover;
 pub mod service;
 pub mod stack;
 pub mod up;

@@ -7,14 +7,10 @@ use crate::keys::{self, Keys, Proof};
 use crate::queue::{Failure, Lease, Queue};
 use crate::wake::Wake;
 use crate::{Result, job};
-use sheaf_core::geometry::Geometry;
-use sheaf_core::shape::Shape;
-use sheaf_core::trace::BatchWitness;
+use sheaf_core::{geometry::Geometry, shape::Shape, trace::BatchWitness};
 use sqlx::postgres::PgPool;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{future::Future, pin::Pin, sync::Arc};
 use tokio::sync::oneshot;
 
 /// How often a proof that runs is reported.
