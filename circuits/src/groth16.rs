@@ -10,9 +10,9 @@
 //! Multi-scalar multiplications and Fourier transforms are those of `taceo-ark-algebra`, which keeps buckets in affine
 //! coordinates. Here they are only given what needs them. Bases of factor 0 are left out, and those of factor 1 are added up.
 //! Rows that a batch does not use, and small numbers, have the same values again and again: a quarter of all values of a batch
-//! of 16 transfers are repeated. So bases of equal factors are added up before they are multiplied. And many variables are in no
-//! right factor: their points in b are at infinity, and left out too. The multiplications run beside each other: one alone leaves
-//! threads idle at its end.
+//! of 16 transfers are repeated. So bases of equal factors are added up before they are multiplied. And many variables are in
+//! no right factor: their points in b are at infinity, and left out too. The multiplications run beside each other: one alone
+//! leaves threads idle at its end.
 
 use crate::matrices::Matrices;
 use crate::prove::{Blinding, Proof, ProvingKey};
@@ -110,8 +110,8 @@ impl Quotient {
 
     /// The coefficients of h = (a·b − c) / Z, where a, b and c take the rows' values on the domain, as libsnark has them.
     ///
-    /// c is of a lower degree than Z, so it needs no transform to the coset and back: h = interpolation(a·b / Z) − c / Z, with Z's
-    /// value on the coset.
+    /// c is of a lower degree than Z, so it needs no transform to the coset and back: h = interpolation(a·b / Z) − c / Z, with
+    /// Z's value on the coset.
     pub fn coefficients(&self, matrices: &Matrices, assignment: &[F]) -> Vec<F> {
         let (rows, inputs) = (matrices.row_count(), matrices.input_count);
         let values = |side: usize| {
