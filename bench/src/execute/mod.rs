@@ -180,13 +180,21 @@ impl Contender {
     }
 }
 
+/// What the rounds of one contender gave.
+#[derive(Clone, Debug, Default)]
+struct Speeds {
+    tps: Vec<f64>,
+    /// To the loop right before.
+    ratios: Vec<f64>,
+}
+
 /// Measures one case; the first round checks that all results are the same, and is not counted.
 fn measure(case: (u32, Distribution), options: &Options, threads_max: usize, bar: &ProgressBar) -> anyhow::Result<Vec<Row>> {
     let (accounts, distribution) = case;
     bar.set_message(format!("{accounts} accounts, {}", distribution.name()));
     let mut workload = Workload::new(accounts, distribution, options.blocks as usize, options.block as usize, options.seed);
     let mut contenders = Contender::all(threads_max)?;
-    let mut speeds = vec![(Vec::new(), Vec::new()); contenders.len()];
+    let mut speeds = vec![Speeds::default(); contenders.len()];
     let mut paths = vec![""; contenders.len()];
     let mut expected = None;
     for round in 0..=options.rounds {
@@ -199,22 +207,22 @@ fn measure(case: (u32, Distribution), options: &Options, threads_max: usize, bar
                 let same = *expected.get_or_insert(digest) == digest;
                 anyhow::ensure!(same, "{} gives another result than the loop (seed {})", contenders[i].name(), options.seed);
             } else {
-                speeds[i].0.push(workload.operations() as f64 / time.as_secs_f64());
-                speeds[i].1.push(base.as_secs_f64() / time.as_secs_f64());
+                speeds[i].tps.push(workload.operations() as f64 / time.as_secs_f64());
+                speeds[i].ratios.push(base.as_secs_f64() / time.as_secs_f64());
             }
             bar.inc(1);
         }
     }
-    let row = |(contender, (path, (tps, ratios))): (&Contender, (&'static str, &mut (Vec<f64>, Vec<f64>)))| Row {
+    let row = |((contender, path), speeds): ((&Contender, &'static str), &mut Speeds)| Row {
         accounts,
         distribution: distribution.name(),
         threads: contender.threads(),
         path,
         executor: contender.name(),
-        tps: report::median(tps),
-        ratio_to_sequential: report::median(ratios),
+        tps: report::median(&mut speeds.tps),
+        ratio_to_sequential: report::median(&mut speeds.ratios),
     };
-    Ok(contenders.iter().zip(paths.into_iter().zip(&mut speeds)).map(row).collect())
+    Ok(contenders.iter().zip(paths).zip(&mut speeds).map(row).collect())
 }
 
 /// Measures, prints the table, and writes the rows.
