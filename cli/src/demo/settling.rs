@@ -3,7 +3,6 @@
 use super::l2::{contract_batch, wait_for};
 use super::tamper;
 use super::world::{OPERATOR, PATIENCE, PROVING_PATIENCE, World};
-use alloy::providers::Provider as _;
 use anyhow::{Context, Result, bail};
 use sheaf_api::model::{BatchSummary, Status};
 use std::time::{Duration, Instant};
@@ -11,18 +10,25 @@ use std::time::{Duration, Instant};
 /// How often batches are looked at.
 const POLL: Duration = Duration::from_millis(500);
 
-/// Waits for the proof of the next batch that L1 would accept, sends it with one byte changed in several ways, and
-/// checks that L1 refuses each. Settlement must be watching only.
+/// Waits for the proofs of the batches up to `last` that L1 does not have, sends them with one call in which one byte of the
+/// last is changed in several ways, and checks that L1 refuses each. Settlement must be watching only.
 ///
 /// # Errors
-/// If there is no such proof in time.
-pub async fn tampered(world: &mut World) -> Result<()> {
+/// If there are no such proofs in time.
+pub async fn tampered(world: &mut World, last: u64) -> Result<()> {
     let next = world.l1.sheaf().batchNumber().call().await? + 1;
-    await_batches(world, |batches| batches.iter().any(|b| b.number == next && b.proven_at.is_some())).await?;
-    let batch = world.l2.proven_batch(next, PATIENCE).await?;
-    let honest = contract_batch(&batch)?;
+    let proven = |b: &BatchSummary| (next..=last).contains(&b.number) && b.proven_at.is_some();
+    await_batches(world, |batches| batches.iter().filter(|b| proven(b)).count() as u64 == last + 1 - next).await?;
+    let mut honest = Vec::new();
+    for number in next..=last {
+        honest.push(contract_batch(&world.l2.proven_batch(number, PATIENCE).await?)?);
+    }
     world.people[OPERATOR].l1.refresh(&world.l1).await?;
-    let label = format!("batch {next} ({} from L1, {} on L2)", honest.l1Count, honest.opCount - honest.l1Count);
+    let batch = honest.last().context("L1 has this batch already")?;
+    let mut label = format!("batch {last} ({} from L1, {} on L2)", batch.l1Count, batch.opCount - batch.l1Count);
+    if honest.len() > 1 {
+        label = format!("a call with {} batches, of which {label}", honest.len());
+    }
     let (operator, progress) = (&world.people[OPERATOR].l1, &mut world.progress);
     for hash in tamper::refuse_all(&world.l1, operator, &honest, &label, progress).await? {
         let receipt = world.l1.receipt(hash).await?;
@@ -30,22 +36,6 @@ pub async fn tampered(world: &mut World) -> Result<()> {
         world.sent.insert(hash);
     }
     Ok(())
-}
-
-/// Lets settlement go on until L1 has `number` batches, then makes it watch only, with nothing of it under way.
-///
-/// # Errors
-/// If that takes too long.
-pub async fn pause_after(world: &mut World, number: u64) -> Result<()> {
-    await_batches(world, |batches| settled_up_to(batches) >= number).await?;
-    world.stack.settle(false).await?;
-    let operator = world.people[OPERATOR].l1.address();
-    let provider = &world.l1.provider;
-    wait_for("settlement's last transaction", PATIENCE, async || {
-        let pending = provider.get_transaction_count(operator).pending().await?;
-        Ok((provider.get_transaction_count(operator).await? == pending).then_some(()))
-    })
-    .await
 }
 
 /// Waits until all that was executed is settled, and all that leaves is claimable.
@@ -86,10 +76,6 @@ pub async fn batches(world: &World) -> Result<Vec<BatchSummary>> {
             return Ok(all);
         }
     }
-}
-
-fn settled_up_to(batches: &[BatchSummary]) -> u64 {
-    batches.iter().filter(|b| b.status == "settled").map(|b| b.number).max().unwrap_or(0)
 }
 
 /// Waits until the batches are as wanted, and says what becomes of them meanwhile.

@@ -1,4 +1,4 @@
-//! Batches with one byte changed, sent to L1 before the honest one.
+//! Batches with one byte changed, sent to L1 before the honest ones.
 
 use super::l1::{Call, Key, L1};
 use super::progress::Progress;
@@ -7,7 +7,7 @@ use anyhow::Result;
 use sheaf_contracts::Sheaf;
 
 /// Gas that a refused batch may use: set by hand, for a node's estimate would refuse it before L1 does.
-const GAS_LIMIT: u64 = 2_000_000;
+const GAS_LIMIT: u64 = 3_000_000;
 
 /// Where a byte is changed.
 #[derive(Clone, Copy, Debug)]
@@ -60,22 +60,24 @@ const DEPOSIT_ACCOUNT_BYTE: usize = 18;
 /// The receiver in a transfer's 14 bytes of core is bits 34 to 57 from the end; this byte holds bits 40 to 47.
 const TRANSFER_RECEIVER_BYTE: usize = 8;
 
-/// Sends the batch once for each change, from the operator's key, and checks that L1 refuses each by name. Answers the
-/// transactions.
+/// Sends the batches with one call, once for each change of the last one, from the operator's key, and checks that L1 refuses
+/// each by name. Answers the transactions.
 ///
 /// # Errors
 /// If the node does not answer.
 pub async fn refuse_all(
     l1: &L1,
     operator: &Key,
-    honest: &Sheaf::Batch,
+    honest: &[Sheaf::Batch],
     label: &str,
     progress: &mut Progress,
 ) -> Result<Vec<B256>> {
     let mut sent = Vec::new();
     let root = l1.sheaf().root().call().await?;
     for place in Place::ALL {
-        let call = Call::new(l1.contract, &Sheaf::submitCall { batches: vec![place.change(honest)] }, 0, GAS_LIMIT);
+        let mut batches = honest.to_vec();
+        batches.iter_mut().rev().take(1).for_each(|last| *last = place.change(last));
+        let call = Call::new(l1.contract, &Sheaf::submitCall { batches }, 0, GAS_LIMIT);
         let named = l1.refusal(operator.address(), &call).await?;
         let hash = l1.send(operator, &call).await?;
         sent.push(hash);
