@@ -183,18 +183,21 @@ async fn die_in_office(world: &World, crowd: &Crowd, round: &Round, rng: &mut Ch
         tokio::time::sleep(Duration::from_millis(rng.random_range(50..400))).await;
         request_unwinding(world, rng.random_range(1..8)).await;
     }
-    let died = leader.line("REACHED", STEP_TIME_MAX).await.is_some();
+    if leader.line("REACHED", STEP_TIME_MAX).await.is_none() {
+        crowd.board.show(&[]);
+        return false;
+    }
     if let Some(client) = second_client {
         takes_over(crowd, &client, second.as_ref().expect("it was started")).await;
         tokio::time::sleep(Duration::from_millis(rng.random_range(0..300))).await;
     }
-    if freezes && died {
+    if freezes {
         leader.wake();
         let said = gives_way(&mut leader).await;
         println!("{:?}: it was frozen, and said: {said}", round.step);
     }
     crowd.board.show(&[]);
-    died
+    true
 }
 
 /// Waits until whoever was passed by while it was frozen ends, or, if it was only about to lead, stands by again. What it says.
