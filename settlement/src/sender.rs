@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 
 /// The most gas that a transaction may have (EIP-7825).
 const GAS_MAX: u64 = 16_777_216;
+/// How often a node is asked for the receipt of a transaction whose nonce is used: nodes tell of the state a moment before
+/// they tell of the block.
+const RECEIPT_ASKED_MAX: usize = 20;
 
 /// What a key pays for gas, in wei a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,15 +132,21 @@ impl Sender {
             );
             tokio::time::sleep(self.policy.poll).await;
         }
-        self.close_open().await
+        for _ in 0..RECEIPT_ASKED_MAX {
+            if self.close_open().await? == 0 {
+                break;
+            }
+            tokio::time::sleep(self.policy.poll.min(self.policy.stuck_after)).await;
+        }
+        Ok(())
     }
 
-    /// Finds out how the transactions ended that this or an earlier process sent.
+    /// Finds out how the transactions ended that this or an earlier process sent; answers how many still wait.
     ///
     /// # Errors
     /// [`Error::Failed`] if the latest of them reverted; [`Error::L1`] or [`Error::Database`].
-    async fn close_open(&self) -> Result<()> {
-        let mut failed = None;
+    async fn close_open(&self) -> Result<usize> {
+        let (mut failed, mut waiting) = (None, 0);
         for hash in sent::open(&self.pool, self.kind).await? {
             if let Some(receipt) = self.l1.provider.get_transaction_receipt(hash).await? {
                 sent::close(&self.pool, hash, receipt.gas_used, receipt.status()).await?;
@@ -145,9 +154,11 @@ impl Sender {
                 failed = (!receipt.status()).then_some(hash);
             } else if self.l1.provider.get_transaction_by_hash(hash).await?.is_none() {
                 sent::forget(&self.pool, hash).await?;
+            } else {
+                waiting += 1;
             }
         }
-        failed.map_or(Ok(()), |hash| Err(Error::Failed { hash }))
+        failed.map_or(Ok(waiting), |hash| Err(Error::Failed { hash }))
     }
 
     async fn nonce(&self) -> Result<u64> {

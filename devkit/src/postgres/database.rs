@@ -3,8 +3,8 @@
 //! All blocking, on a thread and a runtime of their own, so that synchronous and asynchronous callers can use them.
 
 use crate::Result;
+use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Connection as _};
 
 /// SQLSTATE 42P04, `duplicate_database`.
 const DUPLICATE_DATABASE: &str = "42P04";
@@ -35,15 +35,14 @@ fn quoted(name: &str) -> String {
 }
 
 fn execute(server_url: &str, statement: String) -> sqlx::Result<()> {
-    let run = async {
-        let mut connection = PgConnection::connect(server_url).await?;
-        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;
-        connection.close().await
-    };
     std::thread::scope(|scope| {
         let blocking = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(sqlx::Error::Io)?;
-            runtime.block_on(run)
+            runtime.block_on(async {
+                let mut connection = PgConnection::connect(server_url).await?;
+                sqlx::raw_sql(&statement).execute(&mut connection).await?;
+                connection.close().await
+            })
         });
         blocking.join().expect("the thread that talks to Postgres does not panic")
     })

@@ -9,7 +9,7 @@ async fn the_state_survives_the_change_of_the_tables() {
     let pool = connect(database.url()).await.unwrap();
     let migrations = sqlx::migrate!("../migrations");
     let first = migrations.iter().find(|m| m.version == 1).unwrap();
-    pool.execute(sqlx::AssertSqlSafe(first.sql.as_str().to_owned())).await.unwrap();
+    pool.execute(&*first.sql).await.unwrap();
     sqlx::raw_sql(
         "INSERT INTO blocks (number, operation_count) VALUES (4, 1);
          INSERT INTO batches (number, status, timestamp, fee_account, shape) VALUES (1, 'open', 5, 1, 0);
@@ -24,7 +24,7 @@ async fn the_state_survives_the_change_of_the_tables() {
     .await
     .unwrap();
     let second = migrations.iter().find(|m| m.version == 2).unwrap();
-    pool.execute(sqlx::AssertSqlSafe(second.sql.as_str().to_owned())).await.unwrap();
+    pool.execute(&*second.sql).await.unwrap();
 
     let holdings = Balances::default().read(&pool, &[id(1), id(2), id(3), id(300)]).await.unwrap();
     let of =
