@@ -20,6 +20,7 @@ mod lazy;
 pub mod operation;
 pub mod receipt;
 pub mod shape;
+pub mod shapes;
 pub mod slot;
 pub mod stored;
 pub mod trace;

@@ -1,9 +1,10 @@
-//! The row counter against counting with sets.
+//! The row counter against counting with sets, and the shape that is chosen by it.
 
 use crate::world::id;
 use proptest::prelude::*;
 use sheaf_core::geometry::{Geometry, parent};
 use sheaf_core::shape::{RowCounter, Shape};
+use sheaf_core::shapes::Shapes;
 use sheaf_core::slot::PORTS;
 use std::collections::BTreeSet;
 
@@ -69,6 +70,61 @@ proptest! {
                 prop_assert_eq!((counter.slots(), counter.rows()), (naive.operations.len(), naive.rows(None)));
             }
             counter.clear();
+        }
+    }
+}
+
+/// The shape that is `steps` larger than a shape.
+fn larger(shape: Shape, [slots, leaf_rows, node_rows]: [usize; 3]) -> Shape {
+    let Shape { id, .. } = shape;
+    Shape {
+        id: id + 1,
+        slots: shape.slots + slots + 1,
+        leaf_rows: shape.leaf_rows + leaf_rows,
+        node_rows: shape.node_rows + node_rows,
+    }
+}
+
+fn arb_shapes() -> impl Strategy<Value = Shapes> {
+    let steps = prop::collection::vec([0usize..20, 0usize..40, 0usize..300], 0..4);
+    (1usize..20, 1usize..60, 1usize..400, steps).prop_map(|(slots, leaf_rows, node_rows, steps)| {
+        let mut shapes = vec![Shape { id: 0, slots, leaf_rows, node_rows }];
+        for step in steps {
+            shapes.push(larger(*shapes.last().expect("one"), step));
+        }
+        Shapes::new(shapes).expect("they grow")
+    })
+}
+
+fn arb_choice() -> impl Strategy<Value = (Geometry, Shapes, Vec<[u32; PORTS]>)> {
+    (4u32..=15, arb_shapes()).prop_flat_map(|(depth, shapes)| {
+        let geometry = Geometry::new(depth);
+        (Just(geometry), Just(shapes), prop::collection::vec(arb_addresses(geometry), 0..70))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// At each point of a batch's life, the shape is the first that would have taken all of its operations itself, and the
+    /// largest takes no more than it has room for.
+    #[test]
+    fn the_chosen_shape_is_the_smallest_that_fits((geometry, shapes, operations) in arb_choice()) {
+        let padding = geometry.address(1, 0);
+        let mut counter = RowCounter::new(geometry, shapes.largest(), id(1));
+        let mut taken: Vec<[u32; PORTS]> = Vec::new();
+        for addresses in operations {
+            if counter.try_add(&addresses) {
+                taken.push(addresses);
+            }
+            let fits = |shape: &&Shape| {
+                let naive = Naive { geometry, shape: **shape, operations: taken.clone(), padding };
+                let (quads, nodes) = naive.rows(None);
+                taken.len() <= shape.slots && quads <= shape.leaf_rows && nodes <= shape.node_rows
+            };
+            let chosen = shapes.choose(&counter);
+            prop_assert_eq!(chosen, shapes.as_slice().iter().find(fits).copied());
+            prop_assert!(chosen.is_some() || taken.is_empty(), "what the largest took, the largest holds");
         }
     }
 }
