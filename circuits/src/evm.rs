@@ -38,7 +38,11 @@ pub fn g2_words(point: &G2Affine) -> [U256; 4] {
     point.xy().map_or([U256::ZERO; 4], |(x, y)| [word(x.c1), word(x.c0), word(y.c1), word(y.c0)])
 }
 
-fn g1(words: [U256; 2]) -> Result<G1Affine, ProofError> {
+/// Reads what [`g1_words`] writes, and checks that it is a point.
+///
+/// # Errors
+/// [`ProofError`].
+pub fn g1_from_words(words: [U256; 2]) -> Result<G1Affine, ProofError> {
     if words == [U256::ZERO; 2] {
         return Ok(G1Affine::zero());
     }
@@ -46,7 +50,11 @@ fn g1(words: [U256; 2]) -> Result<G1Affine, ProofError> {
     if point.is_on_curve() { Ok(point) } else { Err(ProofError::NotOnCurve) }
 }
 
-fn g2(words: [U256; 4]) -> Result<G2Affine, ProofError> {
+/// Reads what [`g2_words`] writes, and checks that it is a point of the subgroup.
+///
+/// # Errors
+/// [`ProofError`].
+pub fn g2_from_words(words: [U256; 4]) -> Result<G2Affine, ProofError> {
     if words == [U256::ZERO; 4] {
         return Ok(G2Affine::zero());
     }
@@ -68,7 +76,7 @@ pub fn proof_to_evm(proof: &Proof) -> [U256; 8] {
 /// [`ProofError`].
 pub fn proof_from_evm(words: &[U256; 8]) -> Result<Proof, ProofError> {
     let [ax, ay, bx1, bx0, by1, by0, cx, cy] = *words;
-    Ok(Proof { a: g1([ax, ay])?, b: g2([bx1, bx0, by1, by0])?, c: g1([cx, cy])? })
+    Ok(Proof { a: g1_from_words([ax, ay])?, b: g2_from_words([bx1, bx0, by1, by0])?, c: g1_from_words([cx, cy])? })
 }
 
 /// A proof as 256 big-endian bytes, the words of [`proof_to_evm`].
@@ -106,8 +114,8 @@ pub fn verifying_key_from_words(words: &[U256]) -> Result<VerifyingKey, ProofErr
     let (alpha, rest) = words.split_at(2);
     let (twos, ic) = rest.split_at(12);
     let finite = |point: &[U256]| if point.iter().all(U256::is_zero) { Err(ProofError::NotOnCurve) } else { Ok(()) };
-    let one = |point: &[U256]| finite(point).and_then(|()| g1([point[0], point[1]]));
-    let two = |point: &[U256]| finite(point).and_then(|()| g2([point[0], point[1], point[2], point[3]]));
+    let one = |point: &[U256]| finite(point).and_then(|()| g1_from_words([point[0], point[1]]));
+    let two = |point: &[U256]| finite(point).and_then(|()| g2_from_words([point[0], point[1], point[2], point[3]]));
     Ok(VerifyingKey {
         alpha_g1: one(alpha)?,
         beta_g2: two(&twos[..4])?,

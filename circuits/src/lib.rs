@@ -10,6 +10,7 @@
 //! Start at [`batch`](batch::batch); the rules themselves are in `slot`, the twin of [`sheaf_core::slot`].
 
 pub mod batch;
+pub mod ceremony;
 pub mod evm;
 pub mod gadgets;
 pub mod golden;

@@ -41,6 +41,11 @@ impl Matrices {
         self.groups.len()
     }
 
+    /// Size of the domain that rows and inputs are interpolated over.
+    pub fn domain_size(&self) -> usize {
+        (self.row_count() + self.input_count).next_power_of_two()
+    }
+
     /// Number of entries that are not zero.
     pub fn entry_count(&self) -> usize {
         self.sides.iter().flatten().map(Vec::len).sum()

@@ -1,0 +1,14 @@
+//! A ceremony: keys whose secret nobody knows, if one of those who took part forgot his share.
+//!
+//! ```text
+//!  .ptau (phase 1) ──▶ import ──▶ contribute ──▶ … ──▶ contribute ──▶ beacon ──▶ keys with a transcript
+//!        └────────────────────── verify ◀────────────────────────────────────────────┘
+//! ```
+//!
+//! This is the second phase of Bowe, Gabizon and Miers, "Scalable Multi-party Computation for zk-SNARK Parameters in the
+//! Random Beacon Model" (2017), after a first phase by snarkjs: each contributor multiplies δ by a secret and divides the
+//! points that are over δ by it.
+
+mod transcript;
+
+pub use transcript::{Contribution, Knowledge, Share, Transcript};
