@@ -63,6 +63,9 @@ pub struct Config {
     /// For so long at most, seconds.
     #[serde(default = "defaults::dear_wait_seconds")]
     pub dear_wait_seconds: u64,
+    /// A key whose funds last for fewer days than this, at the rate of the last week, is warned of.
+    #[serde(default = "defaults::funds_warning_days")]
+    pub funds_warning_days: u32,
     /// Withdrawals that are credited with one call.
     #[serde(default = "defaults::credit_chunk")]
     pub credit_chunk: usize,
@@ -95,6 +98,9 @@ mod defaults {
     }
     pub(super) const fn dear_wait_seconds() -> u64 {
         3_600
+    }
+    pub(super) const fn funds_warning_days() -> u32 {
+        7
     }
     pub(super) const fn credit_chunk() -> usize {
         100

@@ -18,6 +18,7 @@ mod config;
 pub mod creditor;
 pub mod deploy;
 mod error;
+pub mod funds;
 pub mod l1;
 pub mod policy;
 mod repeat;
@@ -32,6 +33,7 @@ pub use error::{Error, revert_name};
 pub use repeat::{Next, Step};
 
 use crate::creditor::Creditor;
+use crate::funds::Funds;
 use crate::l1::L1;
 use crate::repeat::{Pace, repeat};
 use crate::sender::{SendPolicy, Sender};
@@ -53,7 +55,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Failures of L1 or the database are logged and tried again.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
     config.check()?;
-    // Each of the three parts may listen and write.
+    // Each of the parts may listen and write.
     let options = PgPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(10));
     let pool = options.connect_lazy(&config.database_url)?;
     let l1 = L1 { provider: l1::connect(&config.rpc_url)?, chain_id: config.chain_id, contract: config.contract };
@@ -80,6 +82,8 @@ async fn work(config: &Config, pool: PgPool, l1: L1, senders: Option<(Sender, Se
     let watcher = repeat(Watcher::new(config, pool.clone(), l1.clone()), Pace::every(config.poll()));
     let Some((operator, creditor)) = senders else { return watcher.await };
     tracing::info!(operator = %operator.address(), creditor = %creditor.address(), "settlement submits and credits");
+    let funds = Funds::new(pool.clone(), l1.clone(), [&operator, &creditor], config.funds_warning_days);
+    let funds = repeat(funds, Pace::every(funds::INTERVAL));
     let pace = || Pace::every(config.poll()).or_on(&pool, store::BATCHES_CHANNEL);
     let submitter = repeat(Submitter::new(pool.clone(), l1.clone(), operator, config.call_policy()), pace());
     let creditor = repeat(Creditor::new(pool.clone(), l1, creditor, config.credit_chunk), pace());
@@ -87,6 +91,7 @@ async fn work(config: &Config, pool: PgPool, l1: L1, senders: Option<(Sender, Se
         error = watcher => error,
         error = submitter => error,
         error = creditor => error,
+        error = funds => error,
     }
 }
 

@@ -6,7 +6,7 @@
 use crate::Result;
 use crate::error::Error;
 use crate::l1::L1;
-use crate::store::sent;
+use crate::store::sent::{self, End};
 use alloy::eips::BlockId;
 use alloy::eips::eip2718::Encodable2718;
 use alloy::network::{EthereumWallet, NetworkTransactionBuilder, TransactionBuilder};
@@ -90,6 +90,11 @@ impl Sender {
         self.address
     }
 
+    /// What its transactions are for.
+    pub const fn kind(&self) -> &'static str {
+        self.kind
+    }
+
     /// How long a transaction waits before it is replaced.
     pub const fn stuck_after(&self) -> Duration {
         self.policy.stuck_after
@@ -149,9 +154,10 @@ impl Sender {
         let (mut failed, mut waiting) = (None, 0);
         for hash in sent::open(&self.pool, self.kind).await? {
             if let Some(receipt) = self.l1.provider.get_transaction_receipt(hash).await? {
-                sent::close(&self.pool, hash, receipt.gas_used, receipt.status()).await?;
-                tracing::info!(kind = self.kind, %hash, gas = receipt.gas_used, succeeded = receipt.status(), "in a block");
-                failed = (!receipt.status()).then_some(hash);
+                let (gas, gas_price_wei, succeeded) = (receipt.gas_used, receipt.effective_gas_price, receipt.status());
+                sent::close(&self.pool, hash, End { gas, gas_price_wei, succeeded }).await?;
+                tracing::info!(kind = self.kind, %hash, gas, succeeded, "in a block");
+                failed = (!succeeded).then_some(hash);
             } else if self.l1.provider.get_transaction_by_hash(hash).await?.is_none() {
                 sent::forget(&self.pool, hash).await?;
             } else {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Answer of `GET /v1/health`; its HTTP status is 200 if `ready`, else 503.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Health {
     /// Whether transactions are taken.
     pub ready: bool,
@@ -17,6 +17,9 @@ pub struct Health {
     /// Batches that are not settled.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub waiting: Option<Waiting>,
+    /// The keys that pay for gas on L1.
+    #[serde(default)]
+    pub keys: Vec<KeyHealth>,
 }
 
 /// The database.
@@ -64,4 +67,20 @@ pub struct Waiting {
     /// Operations that were taken back and wait to be executed again; nothing new is taken before.
     #[serde(default)]
     pub reverting: u64,
+}
+
+/// A key that pays for gas on L1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeyHealth {
+    /// What it is for: `submit` or `credit`.
+    pub kind: String,
+    /// Its address.
+    pub address: String,
+    /// What it has, in wei.
+    pub balance_wei: String,
+    /// For how many days that lasts at the rate of the last week; absent while nothing was spent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub days_left: Option<f64>,
+    /// Seconds since settlement looked.
+    pub age_seconds: u64,
 }

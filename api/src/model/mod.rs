@@ -12,7 +12,7 @@ mod operation;
 
 pub use account::{Account, Accounts, Balance};
 pub use batch::{Batch, BatchSummary, Batches};
-pub use health::{Database, Health, L1Health, Sequencer, Waiting};
+pub use health::{Database, Health, KeyHealth, L1Health, Sequencer, Waiting};
 pub use info::{Info, Limits, MinimumFee, OpenBatch, Token, Tokens};
 pub use life::{
     Executed, L1Operation, L1Operations, Status, SubmitResult, SubmitResults, Submitted, TakenBack, Transaction, Withdrawal,

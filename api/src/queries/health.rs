@@ -2,7 +2,9 @@
 
 use super::unsigned;
 use crate::error::ApiError;
-use crate::model::{L1Health, Waiting};
+use crate::model::{KeyHealth, L1Health, Waiting};
+use alloy_primitives::Address;
+use sheaf_core::json::address_to_hex;
 use sqlx::PgPool;
 
 pub(crate) async fn l1_health(pool: &PgPool) -> Result<Option<L1Health>, ApiError> {
@@ -33,4 +35,15 @@ pub(crate) async fn waiting(pool: &PgPool) -> Result<Waiting, ApiError> {
         unwinding_to: unwinding_to.map(unsigned).transpose()?,
         reverting: unsigned(reverting)?,
     })
+}
+
+pub(crate) async fn key_health(pool: &PgPool) -> Result<Vec<KeyHealth>, ApiError> {
+    let query = "SELECT kind, address, balance_wei::text, days_left, greatest(extract(epoch FROM now() - at), 0)::bigint
+        FROM l1_keys ORDER BY kind";
+    let rows: Vec<(String, Vec<u8>, String, Option<f64>, i64)> = sqlx::query_as(query).fetch_all(pool).await?;
+    let key = |(kind, address, balance_wei, days_left, age): (String, Vec<u8>, String, Option<f64>, i64)| {
+        let address = Address::try_from(address.as_slice()).map_err(ApiError::internal)?;
+        Ok(KeyHealth { kind, address: address_to_hex(address), balance_wei, days_left, age_seconds: unsigned(age)? })
+    };
+    rows.into_iter().map(key).collect()
 }

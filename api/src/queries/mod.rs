@@ -12,7 +12,7 @@ mod withdrawals;
 pub(crate) use accounts::{AccountFilter, account, accounts};
 pub(crate) use batches::{batch, batches};
 pub(crate) use chain::{Chain, chain, tokens};
-pub(crate) use health::{l1_health, waiting};
+pub(crate) use health::{key_health, l1_health, waiting};
 pub(crate) use l1_operations::l1_operations;
 pub(crate) use transactions::{Found, transaction};
 pub(crate) use withdrawals::{WithdrawalFilter, withdrawal, withdrawals};

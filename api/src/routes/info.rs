@@ -46,9 +46,10 @@ pub(super) async fn tokens(State(state): State<Arc<AppState>>) -> Result<Json<To
 
 /// Answers also when everything else is down, and then says what.
 pub(super) async fn health(State(state): State<Arc<AppState>>) -> (StatusCode, Json<Health>) {
-    let (l1, waiting, status, sequencer) = tokio::join!(
+    let (l1, waiting, keys, status, sequencer) = tokio::join!(
         queries::l1_health(&state.pool),
         queries::waiting(&state.pool),
+        queries::key_health(&state.pool),
         state.sequencers.status(),
         state.sequencers.health(),
     );
@@ -65,6 +66,7 @@ pub(super) async fn health(State(state): State<Arc<AppState>>) -> (StatusCode, J
     };
     let sequencer = Sequencer { ready, pending: status.ok().map(|status| status.pending as u64) };
     let ready = database.ready && sequencer.ready;
-    let health = Health { ready, database, sequencer, l1: l1.ok().flatten(), waiting: waiting.ok() };
+    let (l1, waiting, keys) = (l1.ok().flatten(), waiting.ok(), keys.unwrap_or_default());
+    let health = Health { ready, database, sequencer, l1, waiting, keys };
     (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(health))
 }

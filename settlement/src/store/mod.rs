@@ -2,6 +2,7 @@
 
 pub mod batches;
 pub mod cursor;
+pub mod keys;
 pub mod queue;
 pub mod sent;
 pub mod unwindings;

@@ -24,13 +24,26 @@ pub async fn open(pool: &PgPool, kind: &str) -> Result<Vec<B256>> {
     Ok(hashes.iter().map(|hash| B256::from_slice(hash)).collect())
 }
 
+/// How a transaction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// What it used.
+    pub gas: u64,
+    /// What it paid for each unit of that, wei.
+    pub gas_price_wei: u128,
+    /// Whether it did what it was to do; what it paid for is gone in any case.
+    pub succeeded: bool,
+}
+
 /// Writes down how a transaction ended.
 ///
 /// # Errors
 /// [`crate::Error::Database`].
-pub async fn close(pool: &PgPool, hash: B256, gas_used: u64, succeeded: bool) -> Result<()> {
-    const WRITE: &str = "UPDATE l1_transactions SET gas_used = $2, succeeded = $3 WHERE hash = $1";
-    sqlx::query(WRITE).bind(hash.as_slice()).bind(gas_used as i64).bind(succeeded).execute(pool).await?;
+pub async fn close(pool: &PgPool, hash: B256, end: End) -> Result<()> {
+    const WRITE: &str =
+        "UPDATE l1_transactions SET gas_used = $2, succeeded = $3, fee_wei = $2::numeric * $4::numeric WHERE hash = $1";
+    let write = sqlx::query(WRITE).bind(hash.as_slice()).bind(end.gas as i64).bind(end.succeeded);
+    write.bind(end.gas_price_wei.to_string()).execute(pool).await?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! made from a key whose trapdoor is known.
 
 mod credit;
+mod funds;
 mod outage;
 mod process;
 #[path = "../../../contracts/tests/it/simulator.rs"]

@@ -73,6 +73,33 @@ async fn batches_that_wait_are_settled_with_one_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn dear_gas_is_waited_for_but_not_for_ever() {
+    const DEAR_WEI: u128 = 50_000_000_000;
+    let world = World::new().await;
+    world.store(1, &[transfer(1)], Proof::Right).await;
+    let policy = CallPolicy { dear_wei: DEAR_WEI, patience: Duration::from_secs(3_600), ..world.config(0).call_policy() };
+    let mut submitter = world.submitter_at(policy);
+    let base_fee = async |wei: u128| {
+        world.node("anvil_setNextBlockBaseFeePerGas", (U256::from(wei),)).await;
+        world.mine(1).await;
+    };
+    base_fee(2 * DEAR_WEI).await;
+    assert_eq!(submitter.submit_next().await.expect("waits"), Next::Wait);
+    assert_eq!((world.batch_number().await, operator_transactions(&world).await), (0, 0));
+    base_fee(DEAR_WEI / 50).await;
+    assert_eq!(submitter.submit_next().await.expect("submits"), Next::Again);
+    assert_eq!(world.batch_number().await, 1);
+
+    // One that has waited long enough is submitted at any price.
+    world.store(2, &[transfer(2)], Proof::Right).await;
+    base_fee(2 * DEAR_WEI).await;
+    assert_eq!(submitter.submit_next().await.expect("waits"), Next::Wait);
+    sqlx::query("UPDATE batches SET proven_at = now() - interval '61 minutes'").execute(&world.pool).await.expect("aged");
+    assert_eq!(submitter.submit_next().await.expect("submits"), Next::Again);
+    assert_eq!((world.batch_number().await, operator_transactions(&world).await), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_bad_proof_among_several_fails_the_call() {
     let world = World::new().await;
     for number in 1..=3 {
@@ -119,7 +146,10 @@ async fn a_batch_is_accepted_once_wherever_the_submitter_is_killed() {
     assert!(!world.text(SENT).await.contains('?'), "what was never in a block is forgotten");
 
     // Killed after the block, before the database heard of it.
-    sqlx::query("UPDATE l1_transactions SET succeeded = NULL, gas_used = NULL").execute(&world.pool).await.expect("changed");
+    sqlx::query("UPDATE l1_transactions SET succeeded = NULL, gas_used = NULL, fee_wei = NULL")
+        .execute(&world.pool)
+        .await
+        .expect("changed");
     world.store(2, &[transfer(2)], Proof::Right).await;
     world.submitter().submit_next().await.expect("submits");
     assert_eq!((accepted(&world).await, operator_transactions(&world).await), (2, 2));

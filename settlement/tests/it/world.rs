@@ -113,6 +113,7 @@ impl World {
             submit_after_seconds: 0,
             dear_gwei: 300,
             dear_wait_seconds: 0,
+            funds_warning_days: 7,
             credit_chunk: 2,
         }
     }

@@ -1,0 +1,45 @@
+//! What the keys have, and for how long it lasts.
+
+use crate::world::{CREDITOR, OPERATOR, Proof, World, signer, transfer};
+use alloy::primitives::U256;
+use alloy::providers::Provider;
+use sheaf_settlement::funds::Funds;
+use sheaf_settlement::{creditor, submitter};
+
+const DAYS: &str = "SELECT string_agg(kind || ' ' || coalesce(floor(days_left)::text, '?'), ', ' ORDER BY kind) FROM l1_keys";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_said_for_how_many_days_each_key_has_funds() {
+    let world = World::new().await;
+    let senders = [world.sender(OPERATOR, submitter::KIND), world.sender(CREDITOR, creditor::KIND)];
+    let mut funds = Funds::new(world.pool.clone(), world.l1.clone(), &senders, 7);
+    funds.look().await.expect("looks");
+    assert_eq!(world.text(DAYS).await, "credit ?, submit ?", "nothing was spent yet");
+
+    world.store(1, &[transfer(1)], Proof::Right).await;
+    world.submitter().submit_next().await.expect("submits");
+    // What it cost is what the key lost.
+    let address = signer(OPERATOR).address();
+    let funded: U256 = world.text("SELECT balance_wei::text FROM l1_keys WHERE kind = 'submit'").await.parse().expect("a number");
+    let left = world.l1.provider.get_balance(address).await.expect("answers");
+    let spent: U256 = world.text("SELECT sum(fee_wei)::text FROM l1_transactions").await.parse().expect("a number");
+    assert!(spent > U256::ZERO && funded - left == spent, "{funded} - {left} = {spent}");
+
+    // So much in two days, and three times that left: six days.
+    world.node("anvil_setBalance", (address, spent * U256::from(3))).await;
+    sqlx::query("UPDATE l1_transactions SET sent_at = now() - interval '2 days' - interval '1 minute'")
+        .execute(&world.pool)
+        .await
+        .expect("aged");
+    funds.look().await.expect("looks");
+    assert_eq!(world.text(DAYS).await, "credit ?, submit 6");
+    assert_eq!(
+        world.text("SELECT balance_wei::text FROM l1_keys WHERE kind = 'submit'").await,
+        (spent * U256::from(3)).to_string()
+    );
+
+    // What was spent before the last week says nothing.
+    sqlx::query("UPDATE l1_transactions SET sent_at = now() - interval '8 days'").execute(&world.pool).await.expect("aged");
+    funds.look().await.expect("looks");
+    assert_eq!(world.text(DAYS).await, "credit ?, submit ?");
+}
