@@ -57,6 +57,12 @@ pub enum KeyError {
         /// The hash in its header.
         wanted: B256,
     },
+    /// A point that is on no curve, outside of the subgroup, or at infinity where no honest key has it.
+    #[error("the key has an invalid point in its {0}")]
+    Point(&'static str),
+    /// Development keys that are not those of the seed.
+    #[error("these are not the development keys: their {0} does not follow from the seed")]
+    Query(&'static str),
     /// A ceremony's keys lie where development keys are expected; they are not written over.
     #[error("the key file is from a ceremony, where development keys are expected")]
     NotDevelopment,
@@ -76,6 +82,8 @@ impl KeyError {
             Self::Damaged => "key_file_damaged",
             Self::Hash { .. } => "key_file_hash",
             Self::Transcript { .. } => "key_file_transcript",
+            Self::Point(_) => "key_point",
+            Self::Query(_) => "key_query",
             Self::NotDevelopment => "key_file_not_development",
         }
     }

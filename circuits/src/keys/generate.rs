@@ -76,15 +76,15 @@ pub fn development_verifying_key(geometry: Geometry, shape: &Shape) -> Verifying
 }
 
 /// The circuit's polynomials at the secret point.
-struct Evaluation {
+pub(super) struct Evaluation {
     /// By side, then by variable.
-    sides: [Vec<F>; 3],
+    pub(super) sides: [Vec<F>; 3],
     vanishing: F,
     domain_size: usize,
 }
 
 impl Evaluation {
-    fn new(matrices: &Matrices, tau: F) -> Self {
+    pub(super) fn new(matrices: &Matrices, tau: F) -> Self {
         let rows = matrices.row_count();
         let domain = GeneralEvaluationDomain::<F>::new(rows + matrices.input_count).expect("the field has such a domain");
         let vanishing = domain.evaluate_vanishing_polynomial(tau);
@@ -105,13 +105,19 @@ impl Evaluation {
     }
 
     /// `(β·a + α·b + c) · scale` of each variable in a range.
-    fn combined(&self, trapdoor: &DevelopmentTrapdoor, range: std::ops::Range<usize>, scale: F) -> Vec<F> {
+    pub(super) fn combined(&self, trapdoor: &DevelopmentTrapdoor, range: std::ops::Range<usize>, scale: F) -> Vec<F> {
         let [a, b, c] = &self.sides;
         range.into_par_iter().map(|i| (trapdoor.beta * a[i] + trapdoor.alpha * b[i] + c[i]) * scale).collect()
     }
+
+    /// `τ^i · Z / δ`.
+    pub(super) fn h(&self, trapdoor: &DevelopmentTrapdoor) -> Vec<F> {
+        let first = self.vanishing * inverse(trapdoor.delta);
+        std::iter::successors(Some(first), |power| Some(*power * trapdoor.tau)).take(self.domain_size - 1).collect()
+    }
 }
 
-fn verifying_key(evaluation: &Evaluation, trapdoor: &DevelopmentTrapdoor, inputs: usize) -> VerifyingKey {
+pub(super) fn verifying_key(evaluation: &Evaluation, trapdoor: &DevelopmentTrapdoor, inputs: usize) -> VerifyingKey {
     let (g1, g2) = (G1Projective::generator(), G2Projective::generator());
     let ic = evaluation.combined(trapdoor, 0..inputs, inverse(trapdoor.gamma));
     ark_groth16::VerifyingKey::<Bn254> {
@@ -123,7 +129,7 @@ fn verifying_key(evaluation: &Evaluation, trapdoor: &DevelopmentTrapdoor, inputs
     }
 }
 
-fn inverse(secret: F) -> F {
+pub(super) fn inverse(secret: F) -> F {
     secret.inverse().expect("a secret is not 0")
 }
 
@@ -138,14 +144,8 @@ pub(super) fn proving_key(
     let inputs = matrices.input_count;
     let evaluation = Evaluation::new(matrices, trapdoor.tau);
     let vk = verifying_key(&evaluation, trapdoor, inputs);
-    let delta_inverse = inverse(trapdoor.delta);
-    let l = evaluation.combined(trapdoor, inputs..matrices.variable_count, delta_inverse);
-    let mut power = evaluation.vanishing * delta_inverse;
-    let mut h = Vec::with_capacity(evaluation.domain_size - 1);
-    for _ in 0..evaluation.domain_size - 1 {
-        h.push(power);
-        power *= trapdoor.tau;
-    }
+    let l = evaluation.combined(trapdoor, inputs..matrices.variable_count, inverse(trapdoor.delta));
+    let h = evaluation.h(trapdoor);
     let [a, b, _] = evaluation.sides;
     // A point of G2 costs some three times as much as one of G1.
     let total = (a.len() + 4 * b.len() + h.len() + l.len()) as f64;

@@ -9,14 +9,17 @@
 //! Development keys are made from a fixed seed. Whoever knows it proves what he likes: they are for tests and demos,
 //! and the contract takes them on a local test chain only. Keys of real value come from a [`ceremony`](crate::ceremony).
 
+mod check;
 mod error;
 mod generate;
 mod header;
 pub(crate) mod points;
 mod store;
 
+pub use check::check_points;
 pub use error::KeyError;
 pub use generate::{DevelopmentTrapdoor, Stage, development_verifying_key};
+pub(crate) use header::size_bytes;
 pub use header::{KeyInfo, Kind};
 pub use store::StoredKeys;
 
@@ -158,10 +161,11 @@ impl KeySet {
         progress: &mut dyn FnMut(Stage, f64),
     ) -> Result<Self, KeyError> {
         let path = Self::development_path(directory, geometry, &shape);
-        match Self::load(&path, geometry, shape, progress) {
-            Ok(keys) if keys.origin == Origin::Development => return Ok(keys),
-            Ok(_) => return Err(KeyError::NotDevelopment),
-            Err(_) => {}
+        if KeyInfo::read(&path).is_ok_and(|info| info.kind != Kind::Development) {
+            return Err(KeyError::NotDevelopment);
+        }
+        if let Ok(keys) = Self::load(&path, geometry, shape, progress) {
+            return Ok(keys);
         }
         let keys = Self::generate_development(geometry, shape, progress);
         keys.save(&path)?;

@@ -25,6 +25,9 @@ pub(crate) trait Raw: AffineRepr {
     /// Writes it to exactly so many bytes.
     fn to_raw(&self, bytes: &mut [u8]);
 
+    /// Whether it is on the curve, and in the subgroup.
+    fn is_valid(&self) -> bool;
+
     /// Reads it; nothing if a coordinate is not below the modulus. Does not look whether it is on the curve.
     fn from_raw(bytes: &[u8]) -> Option<Self>;
 }
@@ -52,6 +55,11 @@ impl Raw for Affine<ark_bn254::g1::Config> {
         write_coordinate(&y, second);
     }
 
+    fn is_valid(&self) -> bool {
+        // All of G1's curve is its subgroup.
+        self.is_on_curve()
+    }
+
     #[inline]
     fn from_raw(bytes: &[u8]) -> Option<Self> {
         let (x, y) = (read_coordinate(&bytes[..32])?, read_coordinate(&bytes[32..64])?);
@@ -70,6 +78,10 @@ impl Raw for Affine<ark_bn254::g2::Config> {
         }
     }
 
+    fn is_valid(&self) -> bool {
+        self.is_on_curve() && self.is_in_correct_subgroup_assuming_on_curve()
+    }
+
     #[inline]
     fn from_raw(bytes: &[u8]) -> Option<Self> {
         let at = |i: usize| read_coordinate(&bytes[32 * i..32 * (i + 1)]);
@@ -77,6 +89,21 @@ impl Raw for Affine<ark_bn254::g2::Config> {
         let zero = bytes[..Self::BYTES].iter().all(|byte| *byte == 0);
         Some(if zero { Self::zero() } else { Self::new_unchecked(x, y) })
     }
+}
+
+/// What to think of infinity among points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Infinity {
+    Allowed,
+    Refused,
+}
+
+/// Whether each point is on its curve and in its subgroup.
+pub(crate) fn valid<P: Raw>(points: &[P], infinity: Infinity) -> bool {
+    points.par_iter().with_min_len(64).all(|point| match point.is_zero() {
+        true => infinity == Infinity::Allowed,
+        false => point.is_valid(),
+    })
 }
 
 /// Mixes bytes, eight at a time: finds damage, not malice.

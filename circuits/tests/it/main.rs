@@ -2,6 +2,7 @@
 
 mod attacks;
 mod batches;
+mod ceremony;
 mod counts;
 mod forged;
 mod gadgets_eddsa;

@@ -23,9 +23,9 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// As small as a batch with one operation can be here.
-const TINY: Shape = Shape { id: 9, slots: 1, leaf_rows: 3, node_rows: 9 };
+pub(crate) const TINY: Shape = Shape { id: 9, slots: 1, leaf_rows: 3, node_rows: 9 };
 
-fn tiny_rows() -> &'static Builder {
+pub(crate) fn tiny_rows() -> &'static Builder {
     static ROWS: OnceLock<Builder> = OnceLock::new();
     ROWS.get_or_init(|| rows(GEOMETRY, &TINY))
 }
