@@ -1,14 +1,15 @@
 //! `sheaf deploy`: puts the contract on an L1 chain.
 
-use crate::keys;
+use crate::keys::{self, Contract};
 use alloy::primitives::{Address, B256};
 use alloy::signers::local::PrivateKeySigner;
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
+use sheaf_circuits::keys::Kind;
 use sheaf_core::geometry::Geometry;
 use sheaf_core::tree::Tree;
 use sheaf_core::types::u256_from_field;
-use sheaf_settlement::deploy::{Request, ShapeWords, VerifyingKeyWords, deploy};
+use sheaf_settlement::deploy::{LOCAL_CHAINS, Request, ShapeWords, VerifyingKeyWords, deploy};
 use std::path::PathBuf;
 
 /// What is deployed, and where.
@@ -29,12 +30,13 @@ pub struct Options {
     /// What an entry of the queue costs, in wei.
     #[arg(long, default_value_t = 10_000_000_000_000, value_name = "WEI")]
     pub queue_fee: u128,
-    /// The file with the proving keys [default: the development keys].
+    /// A file with a shape's keys; given once for each shape [default: the development keys of the development shape].
     #[arg(long, value_name = "FILE")]
-    pub keys: Option<PathBuf>,
-    /// The hash of the keys' ceremony transcript; zero means development keys, which local test chains take only.
-    #[arg(long, default_value_t = B256::ZERO, value_name = "HASH")]
-    pub transcript: B256,
+    pub keys: Vec<PathBuf>,
+    /// The hash that the keys' ceremony transcripts must have together; zero for development keys. The contract gets the
+    /// files' own hash in any case.
+    #[arg(long, value_name = "HASH")]
+    pub transcript: Option<B256>,
     /// An ERC-20 to list; may be given several times.
     #[arg(long, value_name = "ADDRESS")]
     pub token: Vec<Address>,
@@ -54,12 +56,13 @@ fn test_token(text: &str) -> Result<(String, String), String> {
 /// If a key can't be read, or L1 refuses.
 pub async fn run(options: Options) -> Result<()> {
     let admin = sheaf_settlement::read_key(&options.admin_key)?;
-    let words = match &options.keys {
-        Some(file) => keys::contract_words(file)?,
-        None => keys::ensure().await?.words,
-    };
+    let files = if options.keys.is_empty() { vec![keys::ensure().await?.file] } else { options.keys };
+    let found = tokio::task::spawn_blocking(move || keys::contract(&files)).await??;
+    check(&found, options.chain_id, options.transcript)?;
+    let words = (found.key, *found.shapes.first().context("there is a shape")?);
     let mut request = request(&options.l1, options.chain_id, admin, options.operator, options.queue_fee, words);
-    request.transcript = options.transcript;
+    request.shapes = found.shapes;
+    request.transcript = found.transcript;
     request.tokens = options.token;
     request.test_tokens = options.test_token;
     let deployed = deploy(&request).await?;
@@ -68,9 +71,23 @@ pub async fn run(options: Options) -> Result<()> {
         "contract": deployed.contract,
         "start_block": deployed.block,
         "gas_used": deployed.gas_used,
+        "shapes": found.sizes,
+        "transcript": found.transcript,
         "tokens": deployed.tokens,
     });
     println!("{answer:#}");
+    Ok(())
+}
+
+/// Checks before anything is sent that the keys are for this chain, and those that are expected.
+fn check(keys: &Contract, chain_id: u64, expected: Option<B256>) -> Result<()> {
+    ensure!(
+        keys.kind == Kind::Ceremony || LOCAL_CHAINS.contains(&chain_id),
+        "development_keys: development keys can't be deployed on chain {chain_id}: it is no local test chain"
+    );
+    let found = keys.transcript;
+    let expected = expected.unwrap_or(found);
+    ensure!(found == expected, "keys_transcript: the keys' transcripts have hash {found}, expected is {expected}");
     Ok(())
 }
 

@@ -84,6 +84,11 @@ impl Transcript {
         self.contributions.last().is_some_and(|last| matches!(last.share, Share::Beacon { .. }))
     }
 
+    /// Whether anybody contributed a secret: without one, everybody knows δ.
+    pub fn has_secret(&self) -> bool {
+        self.contributions.iter().any(|contribution| matches!(contribution.share, Share::Secret(_)))
+    }
+
     /// Writes it.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = [self.phase1.0, self.initial.0].concat();

@@ -74,8 +74,7 @@ fn chain(transcript: &Transcript) -> Result<(G1Affine, G2Affine), CeremonyError>
         delta = (*delta_g1, *delta_g2);
         hash = contribution.follow(hash);
     }
-    let secret = |contribution: &Contribution| matches!(contribution.share, Share::Secret(_));
-    if transcript.contributions.iter().any(secret) { Ok(delta) } else { Err(CeremonyError::NoContribution) }
+    if transcript.has_secret() { Ok(delta) } else { Err(CeremonyError::NoContribution) }
 }
 
 /// Σᵢ rᵢ·M[row][i] of every row: the combination of a matrix's columns, as factors of the rows' Lagrange points.

@@ -1,0 +1,151 @@
+//! Key files as the contract's constructor takes them.
+
+use super::GEOMETRY;
+use alloy::primitives::{B256, U256, keccak256};
+use anyhow::{Context as _, Result};
+use sheaf_circuits::batch::rows;
+use sheaf_circuits::evm::{g1_words, g2_words};
+use sheaf_circuits::keys::{KeyError, Kind, Origin, StoredKeys};
+use sheaf_circuits::matrices::Matrices;
+use sheaf_circuits::prove::VerifyingKey;
+use sheaf_core::shape::Shape;
+use sheaf_core::shapes::{Shapes, ShapesError};
+use sheaf_settlement::deploy::{ShapeWords, VerifyingKeyWords};
+use std::path::{Path, PathBuf};
+
+/// The keys of a contract.
+#[derive(Clone, Debug)]
+pub struct Contract {
+    /// Where all of them come from.
+    pub kind: Kind,
+    /// The sizes, in order of their ids.
+    pub sizes: Shapes,
+    /// What all shapes share.
+    pub key: VerifyingKeyWords,
+    /// Each shape's own, in order of their ids.
+    pub shapes: Vec<ShapeWords>,
+    /// See [`transcript_of`]; zero for development keys.
+    pub transcript: B256,
+}
+
+/// Why key files are no contract's.
+#[derive(Debug, thiserror::Error)]
+pub enum ContractError {
+    /// A shape twice, or one left out.
+    #[error("{0}")]
+    Shapes(#[from] ShapesError),
+    /// Development keys beside a ceremony's.
+    #[error("some of the keys are development keys, others are from a ceremony")]
+    Kinds,
+    /// Keys of another phase 1 than the others'.
+    #[error("the keys of shape {0} have another alpha, beta or gamma than those of shape 0: they began from another phase 1")]
+    Shared(u8),
+    /// A ceremony that nobody took part in.
+    #[error("nobody contributed to the keys of shape {0}, so everybody knows their secret")]
+    NoContribution(u8),
+    /// A circuit with other public inputs.
+    #[error("the circuit must have three public inputs, and a shape fewer than 2^16 slots")]
+    Inputs,
+}
+
+impl ContractError {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Shapes(_) => "keys_shapes",
+            Self::Kinds => "keys_kinds",
+            Self::Shared(_) => "keys_phase1",
+            Self::NoContribution(_) => "ceremony_without_contribution",
+            Self::Inputs => "keys_inputs",
+        }
+    }
+}
+
+/// Reads the key files of a contract's shapes, in any order, and checks that each is for this program's circuit. It takes a
+/// second for the development shape, which `sheaf keys verify` does not: that a ceremony was honest is its business.
+///
+/// # Errors
+/// If a file can't be read or is for another circuit, or a [`ContractError`].
+pub fn contract(files: &[PathBuf]) -> Result<Contract> {
+    let mut read = Vec::new();
+    for file in files {
+        // One at a time: all that is kept of a proving key is its verifying key.
+        let summary = Summary::read(file).map_err(|e| anyhow::anyhow!("{}: {e}", e.code()));
+        read.push(summary.with_context(|| format!("loading {}", file.display()))?);
+    }
+    read.sort_by_key(|keys| keys.shape.id);
+    combine(&read).map_err(|error| anyhow::anyhow!("{}: {error}", error.code()))
+}
+
+/// The hash of several ceremonies' transcripts, which the contract keeps: keccak256 of their hashes one after another, in
+/// order of their shapes' ids, also if there is one alone.
+pub fn transcript_of(hashes: &[B256]) -> B256 {
+    keccak256(hashes.concat())
+}
+
+/// What is needed of one key file.
+#[derive(Clone, Debug)]
+struct Summary {
+    shape: Shape,
+    origin: Origin,
+    vk: VerifyingKey,
+}
+
+impl Summary {
+    fn read(file: &Path) -> Result<Self, KeyError> {
+        let keys = StoredKeys::read(file)?;
+        keys.info().check_size(GEOMETRY, &keys.shape)?;
+        let known = [Shape::DEVELOPMENT, Shape::MEDIUM, Shape::LARGE].contains(&keys.shape);
+        if !known || Matrices::from(&rows(GEOMETRY, &keys.shape)).fingerprint() != keys.fingerprint {
+            return Err(KeyError::Circuit);
+        }
+        Ok(Self { shape: keys.shape, origin: keys.origin, vk: keys.proving_key.vk })
+    }
+}
+
+fn combine(keys: &[Summary]) -> Result<Contract, ContractError> {
+    let sizes = Shapes::new(keys.iter().map(|keys| keys.shape).collect())?;
+    let kind = keys[0].origin.kind();
+    let (mut shapes, mut hashes) = (Vec::new(), Vec::new());
+    let (key, _) = words(&keys[0].shape, &keys[0].vk)?;
+    for Summary { shape, origin, vk } in keys {
+        let (shared, own) = words(shape, vk)?;
+        if origin.kind() != kind {
+            return Err(ContractError::Kinds);
+        }
+        if shared != key {
+            return Err(ContractError::Shared(shape.id));
+        }
+        if matches!(origin, Origin::Ceremony(transcript) if !transcript.has_secret()) {
+            return Err(ContractError::NoContribution(shape.id));
+        }
+        shapes.push(own);
+        hashes.push(origin.transcript_hash());
+    }
+    let transcript = match kind {
+        Kind::Development => B256::ZERO,
+        Kind::Ceremony => transcript_of(&hashes),
+    };
+    Ok(Contract { kind, sizes, key, shapes, transcript })
+}
+
+/// The verifying key of a key file as the contract takes it.
+///
+/// # Errors
+/// If the file can't be read.
+pub fn contract_words(file: &Path) -> Result<(VerifyingKeyWords, ShapeWords)> {
+    let keys = StoredKeys::read(file).with_context(|| format!("loading {}", file.display()))?;
+    Ok(words(&keys.shape, &keys.proving_key.vk)?)
+}
+
+pub(super) fn words(shape: &Shape, key: &VerifyingKey) -> Result<(VerifyingKeyWords, ShapeWords), ContractError> {
+    let ic: Vec<U256> = key.gamma_abc_g1.iter().flat_map(g1_words).collect();
+    let shared =
+        VerifyingKeyWords { alpha: g1_words(&key.alpha_g1), beta: g2_words(&key.beta_g2), gamma: g2_words(&key.gamma_g2) };
+    let own = ShapeWords {
+        slots: shape.slots.try_into().map_err(|_| ContractError::Inputs)?,
+        delta: g2_words(&key.delta_g2),
+        ic: ic.try_into().map_err(|_| ContractError::Inputs)?,
+    };
+    Ok((shared, own))
+}
