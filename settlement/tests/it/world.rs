@@ -52,6 +52,8 @@ pub(crate) struct World {
     pub(crate) database: TestDatabase,
     pub(crate) simulator: Simulator,
     genesis: F,
+    /// When it began: the timestamp of batches, in whatever order they are stored.
+    began: u64,
 }
 
 /// How a batch is put into the database.
@@ -87,7 +89,8 @@ impl World {
         let simulator = Simulator::new(&[SLOTS]);
         let deployed = deploy(&request(&anvil.url(), &simulator, genesis)).await.expect("deploys");
         let l1 = L1 { provider: connect(&anvil.url()).expect("a URL"), chain_id: CHAIN_ID, contract: deployed.contract };
-        Self { pool, l1, anvil, deployed, dir, database, simulator, genesis }
+        let began = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+        Self { pool, l1, anvil, deployed, dir, database, simulator, genesis, began }
     }
 
     pub(crate) fn request(&self) -> Request {
@@ -192,8 +195,7 @@ impl World {
 
     /// Puts batch `number` of these operations into the database, as sequencer and prover leave it.
     pub(crate) async fn store(&self, number: u64, operations: &[Operation], proof: Proof) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
-        self.store_at(number, operations, proof, now).await;
+        self.store_at(number, operations, proof, self.began).await;
     }
 
     /// The same with a timestamp.
