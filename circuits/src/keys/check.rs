@@ -33,7 +33,7 @@ impl KeySet {
     /// random combination. `seed` must be random to whoever made the file.
     ///
     /// # Errors
-    /// [`KeyError::Point`], [`KeyError::Query`], or [`KeyError::Kind`] for a ceremony's keys.
+    /// [`KeyError::Point`], [`KeyError::Query`], or [`KeyError::NotDevelopment`] for a ceremony's keys.
     pub fn check_development(&self, seed: [u8; 32]) -> Result<(), KeyError> {
         if self.origin != Origin::Development {
             return Err(KeyError::NotDevelopment);
