@@ -18,17 +18,40 @@ use crate::matrices::Matrices;
 use crate::prove::{Blinding, Proof, ProvingKey};
 use ark_ec::short_weierstrass::{Affine, Projective, SWCurveConfig};
 use ark_ec::{AffineRepr, CurveGroup};
-use ark_ff::{AdditiveGroup, FftField, Field, One, PrimeField, Zero};
+use ark_ff::{FftField, Field, One, PrimeField, Zero};
 use rayon::prelude::*;
 use sheaf_core::F;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 use taceo_ark_algebra::fft::{Domain, bit_reverse, powers};
 use taceo_ark_algebra::msm::{msm_bigint, msm_unchecked};
 
-/// Bases that one task looks through for equal factors.
-const CHUNK: usize = 1 << 15;
+/// Values whose bases one task gathers.
+const CHUNK: usize = 1 << 14;
+
+/// A step of proving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The values of all variables are computed, and every row is checked.
+    Witness,
+    /// The quotient polynomial is computed.
+    Quotient,
+    /// The multi-scalar multiplications run.
+    Products,
+    /// The proof is verified.
+    Check,
+}
+
+impl Stage {
+    /// What it is called in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Witness => "witness",
+            Self::Quotient => "quotient",
+            Self::Products => "multi-scalar multiplications",
+            Self::Check => "check",
+        }
+    }
+}
 
 /// Wall-clock times of a proof's parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +62,8 @@ pub struct Parts {
     pub products: Duration,
 }
 
-/// Makes the proof of an assignment that satisfies the rows; of another one it makes a proof that does not verify.
+/// Makes the proof of an assignment that satisfies the rows; of another one it makes a proof that does not verify. Says which
+/// stage begins.
 ///
 /// # Panics
 /// If the key or the assignment is of another circuit than the rows.
@@ -48,23 +72,25 @@ pub fn prove(
     (matrices, quotient): (&Matrices, &Quotient),
     assignment: &[F],
     blinding: Blinding,
+    progress: &mut dyn FnMut(Stage),
 ) -> (Proof, Parts) {
     let Blinding { r, s } = blinding;
     assert_eq!(assignment.len(), key.a_query.len(), "the key is of another circuit");
     let started = Instant::now();
+    progress(Stage::Quotient);
     let h = quotient.coefficients(matrices, assignment);
     let quotient = started.elapsed();
     let started = Instant::now();
-    let private = &assignment[matrices.input_count..];
+    progress(Stage::Products);
+    let factors = Factors::new(assignment);
     let ((sum_h, sum_l), (sum_a, (sum_b1, sum_b2))) = rayon::join(
         || {
             // The quotient's coefficients look like random numbers. The last one is 0, and has no base.
-            rayon::join(|| msm_unchecked(&key.h_query, &h), || sum_of_products(&key.l_query, private))
+            rayon::join(|| msm_unchecked(&key.h_query, &h), || factors.sum(&key.l_query, matrices.input_count))
         },
         || {
-            let b =
-                || rayon::join(|| sum_of_products(&key.b_g1_query, assignment), || sum_of_products(&key.b_g2_query, assignment));
-            rayon::join(|| sum_of_products(&key.a_query, assignment), b)
+            let b = || rayon::join(|| factors.sum(&key.b_g1_query, 0), || factors.sum(&key.b_g2_query, 0));
+            rayon::join(|| factors.sum(&key.a_query, 0), b)
         },
     );
     let parts = Parts { quotient, products: started.elapsed() };
@@ -115,10 +141,7 @@ impl Quotient {
     pub fn coefficients(&self, matrices: &Matrices, assignment: &[F]) -> Vec<F> {
         let (rows, inputs) = (matrices.row_count(), matrices.input_count);
         let values = |side: usize| {
-            let row = |row: &Vec<(F, usize)>| {
-                row.iter().fold(F::zero(), |sum, (k, v)| sum + if k.is_one() { assignment[*v] } else { *k * assignment[*v] })
-            };
-            let mut values: Vec<F> = matrices.sides[side].par_iter().map(row).collect();
+            let mut values: Vec<F> = (0..rows).into_par_iter().map(|row| matrices.value(side, row, assignment)).collect();
             values.resize(self.domain.size(), F::zero());
             values
         };
@@ -153,54 +176,74 @@ fn multiply(values: &mut [F], factors: &[F]) {
 /// If there are not as many factors as bases.
 pub fn sum_of_products<P: SWCurveConfig<ScalarField = F>>(bases: &[Affine<P>], factors: &[F]) -> Projective<P> {
     assert_eq!(bases.len(), factors.len(), "each base has a factor");
-    let sorted: Vec<_> = bases.par_chunks(CHUNK).zip(factors.par_chunks(CHUNK)).map(Sorted::new).collect();
-    let ones: Projective<P> = sorted.iter().map(|part| part.ones).sum();
-    let count = sorted.iter().map(|part| part.bases.len()).sum();
-    let (mut bases, mut factors) = (Vec::with_capacity(count), Vec::with_capacity(count));
-    for part in sorted {
-        bases.extend_from_slice(&part.bases);
-        factors.extend_from_slice(&part.factors);
-    }
-    ones + msm_bigint(&bases, &factors)
+    Factors::new(factors).sum(bases, 0)
 }
 
-/// Different factors that are neither 0 nor 1, each with the sum of its bases, and the sum of those with factor 1.
-struct Sorted<P: SWCurveConfig> {
-    bases: Vec<Affine<P>>,
-    factors: Vec<<F as PrimeField>::BigInt>,
-    ones: Projective<P>,
+/// Factors in the order of their values: those that are equal stand together. Made once, it serves several rows of bases.
+struct Factors {
+    /// Where the factors of value 1 stand.
+    ones: Vec<u32>,
+    /// The different values that are neither 0 nor 1.
+    values: Vec<<F as PrimeField>::BigInt>,
+    /// Where the factors of those values stand, value by value.
+    places: Vec<u32>,
+    /// Where each value's places end.
+    ends: Vec<u32>,
 }
 
-impl<P: SWCurveConfig<ScalarField = F>> Sorted<P> {
-    fn new((bases, factors): (&[Affine<P>], &[F])) -> Self {
-        let mut sorted = Self { bases: Vec::new(), factors: Vec::new(), ones: Projective::ZERO };
-        // By factor: its place, and that of the sum if it has several bases.
-        let mut seen: HashMap<F, (usize, Option<usize>)> = HashMap::new();
-        let (mut places, mut sums) = (Vec::new(), Vec::new());
-        for (base, factor) in bases.iter().zip(factors).filter(|(base, factor)| !factor.is_zero() && !base.is_zero()) {
-            if factor.is_one() {
-                sorted.ones += base;
-                continue;
-            }
-            match seen.entry(*factor) {
-                Entry::Vacant(entry) => {
-                    entry.insert((sorted.bases.len(), None));
-                    sorted.bases.push(*base);
-                    sorted.factors.push(factor.into_bigint());
-                }
-                Entry::Occupied(mut entry) => {
-                    let (place, sum) = entry.get_mut();
-                    let sum = *sum.get_or_insert_with(|| {
-                        places.push(*place);
-                        sums.push(sorted.bases[*place].into_group());
-                        sums.len() - 1
-                    });
-                    sums[sum] += base;
-                }
+impl Factors {
+    fn new(factors: &[F]) -> Self {
+        let count = u32::try_from(factors.len()).expect("fewer than 2^32 factors");
+        let mut ones = Vec::new();
+        let mut places = Vec::with_capacity(factors.len());
+        for (place, factor) in (0..count).zip(factors) {
+            match factor {
+                factor if factor.is_zero() => {}
+                factor if factor.is_one() => ones.push(place),
+                _ => places.push(place),
             }
         }
-        let sums = Projective::normalize_batch(&sums);
-        places.into_iter().zip(sums).for_each(|(place, sum)| sorted.bases[place] = sum);
-        sorted
+        // Any order will do that keeps equal ones together, so it need not be that of the numbers.
+        let limbs = |place: u32| factors[place as usize].0.0;
+        places.par_sort_unstable_by_key(|place| (limbs(*place), *place));
+        let mut ends: Vec<u32> =
+            (1..places.len()).filter(|i| limbs(places[i - 1]) != limbs(places[*i])).map(|i| i as u32).collect();
+        ends.extend((!places.is_empty()).then_some(places.len() as u32));
+        let value = |end: &u32| factors[places[*end as usize - 1] as usize].into_bigint();
+        let values = ends.par_iter().map(value).collect();
+        Self { ones, values, places, ends }
+    }
+
+    /// Σ factor·base. The bases are those of the factors from `first` on; those before have none.
+    fn sum<P: SWCurveConfig<ScalarField = F>>(&self, bases: &[Affine<P>], first: usize) -> Projective<P> {
+        let base = |place: &u32| (*place as usize).checked_sub(first).map(|place| &bases[place]).filter(|base| !base.is_zero());
+        let parts = self.ends.par_chunks(CHUNK).zip(self.values.par_chunks(CHUNK)).enumerate().map(|(number, (ends, values))| {
+            let mut start = if number == 0 { 0 } else { self.ends[number * CHUNK - 1] } as usize;
+            // Values whose bases are all at infinity are left out; sums of several bases come to stand at `sums`.
+            let (mut kept, mut own_bases, mut places, mut sums) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+            for (end, value) in ends.iter().zip(values) {
+                let mut members = self.places[start..*end as usize].iter().filter_map(base);
+                start = *end as usize;
+                let Some(member) = members.next() else { continue };
+                if let Some(second) = members.next() {
+                    places.push(own_bases.len());
+                    sums.push(members.fold(member.into_group() + second, |sum, base| sum + base));
+                }
+                own_bases.push(*member);
+                kept.push(*value);
+            }
+            let sums = Projective::normalize_batch(&sums);
+            places.into_iter().zip(sums).for_each(|(place, sum)| own_bases[place] = sum);
+            (own_bases, kept)
+        });
+        let parts: Vec<(Vec<Affine<P>>, Vec<_>)> = parts.collect();
+        let count = parts.iter().map(|part| part.0.len()).sum();
+        let (mut own_bases, mut values) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        for part in parts {
+            own_bases.extend_from_slice(&part.0);
+            values.extend_from_slice(&part.1);
+        }
+        let ones: Projective<P> = self.ones.par_iter().filter_map(base).fold(Projective::zero, |sum, base| sum + base).sum();
+        ones + msm_bigint(&own_bases, &values)
     }
 }

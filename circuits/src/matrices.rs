@@ -51,15 +51,18 @@ impl Matrices {
         self.sides.iter().flatten().map(Vec::len).sum()
     }
 
+    /// The value that one side of a row has.
+    pub fn value(&self, side: usize, row: usize, assignment: &[F]) -> F {
+        // Most coefficients are 1.
+        let term = |(k, v): &(F, usize)| if k.is_one() { assignment[*v] } else { *k * assignment[*v] };
+        self.sides[side][row].iter().map(term).fold(F::zero(), |sum, term| sum + term)
+    }
+
     /// The group of the first row that an assignment breaks.
     pub fn first_failure(&self, assignment: &[F]) -> Option<&'static str> {
         assert_eq!(assignment.len(), self.variable_count);
-        let eval = |side: usize, row: usize| {
-            self.sides[side][row]
-                .iter()
-                .fold(F::zero(), |sum, (k, v)| sum + if k.is_one() { assignment[*v] } else { *k * assignment[*v] })
-        };
-        let broken = (0..self.row_count()).into_par_iter().find_first(|row| eval(0, *row) * eval(1, *row) != eval(2, *row));
+        let value = |side: usize, row: &usize| self.value(side, *row, assignment);
+        let broken = (0..self.row_count()).into_par_iter().find_first(|row| value(0, row) * value(1, row) != value(2, row));
         broken.map(|row| self.group_names[self.groups[row] as usize])
     }
 

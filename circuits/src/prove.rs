@@ -1,7 +1,7 @@
 //! Proving a batch, and verifying a proof.
 
 use crate::batch::batch;
-use crate::groth16::{self, Parts};
+use crate::groth16::{self, Parts, Stage};
 use crate::keys::KeySet;
 use crate::r1cs::{Builder, Mode};
 use crate::witness::Private;
@@ -113,18 +113,33 @@ fn has_size_of_its_shape(BatchWitness { shape, public, trace, signatures, .. }: 
 /// # Errors
 /// [`ProveError`].
 pub fn prove(keys: &KeySet, witness: &BatchWitness, blinding: Blinding) -> Result<Proven, ProveError> {
+    prove_reporting(keys, witness, blinding, &mut |_| {})
+}
+
+/// [`prove`] that says which stage begins.
+///
+/// # Errors
+/// [`ProveError`].
+pub fn prove_reporting(
+    keys: &KeySet,
+    witness: &BatchWitness,
+    blinding: Blinding,
+    progress: &mut dyn FnMut(Stage),
+) -> Result<Proven, ProveError> {
     if (keys.shape, keys.geometry) != (witness.shape, witness.geometry) || !has_size_of_its_shape(witness) {
         return Err(ProveError::Shape);
     }
     let started = Instant::now();
+    progress(Stage::Witness);
     let values = assignment(witness);
     if let Some(group) = keys.matrices.first_failure(&values) {
         return Err(ProveError::Unsatisfied { group });
     }
     let witness_time = started.elapsed();
     let started = Instant::now();
-    let (proof, parts) = groth16::prove(&keys.proving_key, (&keys.matrices, &keys.quotient), &values, blinding);
+    let (proof, parts) = groth16::prove(&keys.proving_key, (&keys.matrices, &keys.quotient), &values, blinding, progress);
     let timing = Timing { witness: witness_time, proof: started.elapsed(), parts };
+    progress(Stage::Check);
     let public = witness.public_inputs();
     if verify(keys.verifying_key(), &public, &proof) { Ok(Proven { proof, public, timing }) } else { Err(ProveError::Invalid) }
 }

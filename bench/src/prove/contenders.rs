@@ -70,7 +70,7 @@ impl Prover {
                     proof.map_err(|error| anyhow!("{error}"))
                 })
             }
-            Self::Sheaf => timed(|| Ok(groth16::prove(key, (matrices, quotient), values, blinding).0)),
+            Self::Sheaf => timed(|| Ok(groth16::prove(key, (matrices, quotient), values, blinding, &mut |_| {}).0)),
         }
     }
 }

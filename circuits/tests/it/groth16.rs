@@ -19,7 +19,7 @@ fn the_proof_is_the_stock_provers_to_the_bit() {
     let values = assignment(&tiny_batch());
     for seed in 0..3 {
         let blinding = Blinding::from_seed([seed; 32]);
-        let (ours, _) = prove(&keys.proving_key, (&keys.matrices, &keys.quotient), &values, blinding);
+        let (ours, _) = prove(&keys.proving_key, (&keys.matrices, &keys.quotient), &values, blinding, &mut |_| {});
         let theirs = Groth16::<Bn254>::create_proof_with_reduction_and_matrices(
             &keys.proving_key,
             blinding.r,

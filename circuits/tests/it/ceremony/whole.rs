@@ -22,8 +22,13 @@ fn snarkjs_accepts_a_proof_with_keys_from_its_own_phase_1() {
     let keys = with_circuit(finished().clone());
     verify(&keys, phase1(), [3; 32]).unwrap();
     let (circuit, public) = small_circuit(2);
-    let (proof, _) =
-        groth16::prove(&keys.proving_key, (&keys.matrices, &keys.quotient), &circuit.assignment(), Blinding::from_seed([1; 32]));
+    let (proof, _) = groth16::prove(
+        &keys.proving_key,
+        (&keys.matrices, &keys.quotient),
+        &circuit.assignment(),
+        Blinding::from_seed([1; 32]),
+        &mut |_| {},
+    );
     let verifies = |public| sheaf_circuits::prove::verify(keys.verifying_key(), &public, &proof);
     let mut changed = public;
     changed.y += F::from(1u64);
