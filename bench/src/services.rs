@@ -109,7 +109,7 @@ impl Services {
             "listen": "127.0.0.1:0",
             "chain_id": CHAIN_ID,
             "contract": CONTRACT,
-            "shape": self.shape,
+            "shapes": [self.shape],
             "fee_owner": OPERATOR,
             "fee_key_hash": operator_key_hash(),
             "receipt_key_file": self.dir.join(RECEIPT_KEY),
@@ -199,7 +199,7 @@ impl Services {
             "[database]\nurl = \"{}\"\n\
              [l1]\nrpc_url = \"http://127.0.0.1:1\"\nchain_id = {CHAIN_ID}\ncontract = \"{CONTRACT}\"\nconfirmations = 1\n\
              [chain]\nkeys = \"none\"\nfee_owner = \"{OPERATOR}\"\nfee_key_hash = \"{}\"\n\
-             shape = {{ id = {id}, slots = {slots}, leaf_rows = {leaf_rows}, node_rows = {node_rows} }}\n\
+             shapes = [{{ id = {id}, slots = {slots}, leaf_rows = {leaf_rows}, node_rows = {node_rows} }}]\n\
              [sequencer]\nlisten = \"{sequencer}\"\nreceipt_key_file = \"{}\"\n\
              minimum_fees = [{{ token = 0, transfer = \"10\", transfer_new = \"50\", withdraw = \"30\" }}]\n\
              [api]\nlisten = \"{api}\"\n",
@@ -264,5 +264,5 @@ pub(crate) const fn shape(slots: u32) -> Shape {
         return development;
     }
     let slots = slots as usize;
-    Shape { id: 1, slots, leaf_rows: 6 + 4 * slots, node_rows: 71 + 16 * slots }
+    Shape { id: 0, slots, leaf_rows: 6 + 4 * slots, node_rows: 71 + 16 * slots }
 }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sheaf_core::shape::Shape;
+use sheaf_core::shapes::Shapes;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
@@ -68,19 +69,19 @@ pub struct L1 {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chain {
-    /// The file with the shape's proving keys.
+    /// A file with proving keys, or a folder of them.
     pub keys: PathBuf,
-    /// The size of a batch.
+    /// The sizes that a batch can have: the contract's shapes, in its order.
     #[serde(default = "development")]
-    pub shape: Shape,
+    pub shapes: Shapes,
     /// The L1 address that owns the operator's account (index 1), which gets the fees.
     pub fee_owner: Address,
     /// The key hash of the operator's account.
     pub fee_key_hash: B256,
 }
 
-const fn development() -> Shape {
-    Shape::DEVELOPMENT
+fn development() -> Shapes {
+    Shapes::one(Shape::DEVELOPMENT).expect("its id is 0")
 }
 
 impl Config {
@@ -114,7 +115,7 @@ impl Config {
             ("database_url", value(&self.database.url)?),
             ("chain_id", value(self.l1.chain_id)?),
             ("contract", value(self.l1.contract)?),
-            ("shape", value(self.chain.shape)?),
+            ("shapes", value(&self.chain.shapes)?),
             ("fee_owner", value(self.chain.fee_owner)?),
             ("fee_key_hash", value(self.chain.fee_key_hash)?),
         ];
@@ -141,11 +142,7 @@ impl Config {
     /// # Errors
     /// If `[prover]` lacks a key or has one too many.
     pub fn prover(&self) -> Result<sheaf_prover::Config> {
-        let shared = [
-            ("database_url", value(&self.database.url)?),
-            ("keys_path", value(&self.chain.keys)?),
-            ("shape", value(self.chain.shape)?),
-        ];
+        let shared = [("database_url", value(&self.database.url)?), ("keys_path", value(&self.chain.keys)?)];
         merged("prover", &self.prover, shared)
     }
 

@@ -94,18 +94,18 @@ fn lines(jobs: &[Job]) -> Vec<String> {
     if jobs.is_empty() {
         return vec!["every job is done".to_owned()];
     }
-    let head = ["batch", "status", "attempts", "left", "worker", "last error"].map(str::to_owned);
-    let rows: Vec<[String; 6]> = std::iter::once(head).chain(jobs.iter().map(row)).collect();
+    let head = ["batch", "shape", "status", "attempts", "left", "worker", "last error"].map(str::to_owned);
+    let rows: Vec<[String; 7]> = std::iter::once(head).chain(jobs.iter().map(row)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: [usize; 6] = std::array::from_fn(width);
-    let line = |row: &[String; 6]| {
+    let widths: [usize; 7] = std::array::from_fn(width);
+    let line = |row: &[String; 7]| {
         let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         cells.join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()
 }
 
-fn row(job: &Job) -> [String; 6] {
+fn row(job: &Job) -> [String; 7] {
     let status = match job.status {
         Status::Parked => "parked",
         Status::Leased => "leased",
@@ -115,6 +115,7 @@ fn row(job: &Job) -> [String; 6] {
     let left = job.lease_left_ms.or(job.wait_left_ms).filter(|ms| *ms > 0);
     [
         job.batch.to_string(),
+        job.shape.to_string(),
         status.to_owned(),
         job.attempts.to_string(),
         left.map_or_else(|| "-".to_owned(), |ms| format!("{} s", ms.div_ceil(1000))),
@@ -171,6 +172,7 @@ mod tests {
     fn a_job_is_a_line() {
         let job = Job {
             batch: 12,
+            shape: 1,
             status: Status::Parked,
             attempts: 5,
             worker: Some("host:7".to_owned()),
@@ -178,11 +180,12 @@ mod tests {
             wait_left_ms: None,
             last_error: Some("wrong_proof:\nno".to_owned()),
         };
-        let leased = Job { batch: 3, status: Status::Leased, lease_left_ms: Some(28_001), last_error: None, ..job.clone() };
+        let leased =
+            Job { batch: 3, shape: 0, status: Status::Leased, lease_left_ms: Some(28_001), last_error: None, ..job.clone() };
         let expected = [
-            "batch  status  attempts  left  worker  last error",
-            "12     parked  5         -     host:7  wrong_proof: no",
-            "3      leased  5         29 s  host:7  -",
+            "batch  shape  status  attempts  left  worker  last error",
+            "12     1      parked  5         -     host:7  wrong_proof: no",
+            "3      0      leased  5         29 s  host:7  -",
         ];
         assert_eq!(lines(&[job, leased]), expected);
         assert_eq!(lines(&[]), ["every job is done"]);

@@ -1,8 +1,8 @@
 //! What the operator sets.
 
+use alloy_primitives::B256;
 use serde::Deserialize;
 use sheaf_core::geometry::DEPTH;
-use sheaf_core::shape::Shape;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,17 +12,15 @@ use std::time::Duration;
 pub struct Config {
     /// The Postgres database, a `postgres://` URL.
     pub database_url: String,
-    /// The proving keys of the shape.
+    /// A file with proving keys, or a folder of them.
     pub keys_path: PathBuf,
-    /// The shape that the keys must be for.
-    #[serde(default = "defaults::shape")]
-    pub shape: Shape,
+    /// The hashes of the verifying keys of the shapes that this prover proves: the keys in `keys_path` that are wanted. Of a
+    /// file that is named, its keys when the list is empty.
+    #[serde(default)]
+    pub verifying_keys: Vec<B256>,
     /// Depth of the state's tree that the keys must be for; other than the protocol's only in tests.
     #[serde(default = "defaults::depth")]
     pub depth: u32,
-    /// The hash that the verifying key must have, 64 hex digits with or without `0x`. Not checked when absent.
-    #[serde(default)]
-    pub verifying_key_hash: Option<String>,
     /// Threads that a proof runs on; 0 takes one for each core.
     #[serde(default)]
     pub threads: usize,
@@ -47,10 +45,7 @@ pub struct Config {
 }
 
 mod defaults {
-    use super::{DEPTH, Shape};
-    pub(super) const fn shape() -> Shape {
-        Shape::DEVELOPMENT
-    }
+    use super::DEPTH;
     pub(super) const fn depth() -> u32 {
         DEPTH
     }

@@ -23,7 +23,8 @@ pub enum Error {
         /// Why.
         reason: String,
     },
-    /// The batches are of another size than this worker's keys. Its configuration is wrong, and no batch is to blame.
+    /// The batches of a shape are of another size than this worker's keys of it. Its configuration is wrong, and no batch is to
+    /// blame.
     #[error("batch {batch} is of {batch_size}, the keys are for {keys_size}")]
     WrongKeys {
         /// The batch.

@@ -12,6 +12,8 @@ use sqlx::postgres::{PgPool, PgRow};
 pub struct Job {
     /// The batch's number.
     pub batch: i64,
+    /// The number of its shape: only workers with keys for it get the job.
+    pub shape: u8,
     /// Where it stands.
     pub status: Status,
     /// How often it was tried, the attempt that runs included.
@@ -81,10 +83,11 @@ impl Refusal {
 }
 
 const LIST: &str = "
-    SELECT batch, status, attempts, worker, last_error,
-        (CASE status WHEN 'leased' THEN extract(epoch FROM lease_until - now()) * 1000 END)::float8 AS lease_left_ms,
-        (CASE status WHEN 'queued' THEN extract(epoch FROM not_before - now()) * 1000 END)::float8 AS wait_left_ms
-    FROM proof_jobs WHERE status <> 'done' ORDER BY status <> 'parked', batch";
+    SELECT batch, batches.shape, proof_jobs.status, attempts, worker, last_error,
+        (CASE proof_jobs.status WHEN 'leased' THEN extract(epoch FROM lease_until - now()) * 1000 END)::float8 AS lease_left_ms,
+        (CASE proof_jobs.status WHEN 'queued' THEN extract(epoch FROM not_before - now()) * 1000 END)::float8 AS wait_left_ms
+    FROM proof_jobs JOIN batches ON batches.number = batch
+    WHERE proof_jobs.status <> 'done' ORDER BY proof_jobs.status <> 'parked', batch";
 
 const LOCK: &str = "SELECT batch, status, worker FROM proof_jobs WHERE batch = ANY($1) ORDER BY batch FOR UPDATE";
 
@@ -159,6 +162,7 @@ fn job(row: &PgRow) -> Result<Job, sqlx::Error> {
     let left_ms = |column| Ok::<_, sqlx::Error>(row.try_get::<Option<f64>, _>(column)?.map(|ms| ms.max(0.0) as u64));
     Ok(Job {
         batch: row.try_get("batch")?,
+        shape: u8::try_from(row.try_get::<i16, _>("shape")?).map_err(|error| sqlx::Error::Decode(error.into()))?,
         status: status(row)?,
         attempts: row.try_get::<i32, _>("attempts")?.unsigned_abs(),
         worker: row.try_get("worker")?,

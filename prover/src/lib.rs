@@ -10,6 +10,7 @@
 //! * A result counts only under the job's latest lease: see [`queue`].
 //! * A proof is verified before it is stored.
 //! * No database transaction is open while a proof runs.
+//! * A worker gets only batches of shapes that it has keys for.
 //! * A worker that is configured wrongly stops; it spends no attempt of any batch.
 //! * A worker that is stopped has no job any more when it ends.
 
@@ -18,7 +19,9 @@ mod database;
 mod error;
 mod job;
 pub mod jobs;
+pub mod keyring;
 pub mod keys;
+mod proving;
 pub mod queue;
 mod wake;
 mod worker;
@@ -29,7 +32,6 @@ pub use job::load;
 pub use worker::{Worker, store_verified};
 
 use std::future::Future;
-use std::sync::Arc;
 
 /// Bytes of a proof as the contract takes it.
 pub const EVM_PROOF_BYTES: usize = 256;
@@ -43,7 +45,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Proves batches until `shutdown`.
 ///
 /// # Errors
-/// If the configuration, the keys or the database's address are unusable, or the batches are of another size than the keys
+/// If the configuration, the keys or the database's address are unusable, or batches are of another size than the keys of
+/// their shape
 /// ([`Error::WrongKeys`]). What else goes wrong is logged and tried again.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
     config.check()?;
@@ -51,10 +54,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
     let pool = database::pool(&config.database_url, 4)?;
     let keys = {
         let config = config.clone();
-        tokio::task::spawn_blocking(move || keys::Keys::load(&config)).await??
+        tokio::task::spawn_blocking(move || keyring::Keyring::load(&config)).await??
     };
-    let worker = Worker::new(&config, pool.clone(), Arc::new(keys))?;
-    tracing::info!(worker = config.worker_name(), "the prover waits for batches");
+    let worker = Worker::new(&config, pool.clone(), keys.clone())?;
+    tracing::info!(worker = config.worker_name(), shapes = ?keys.shapes(), "the prover waits for batches");
     let outcome = worker.work(shutdown).await;
     tracing::info!("the prover stops");
     // A connection that broke without a sign does not close either.

@@ -32,6 +32,8 @@ pub const BATCHES_CHANNEL: &str = "batches";
 pub struct Lease {
     /// The batch's number.
     pub batch: i64,
+    /// The number of the batch's shape.
+    pub shape: u8,
     /// Which attempt this is, from 1.
     pub attempt: u32,
     token: String,
@@ -64,8 +66,8 @@ const PARK_ABANDONED: &str = "
 // MATERIALIZED: the row is chosen and locked once.
 const CLAIM: &str = "
     WITH next AS MATERIALIZED (
-        SELECT job.batch FROM proof_jobs job JOIN batches ON batches.number = job.batch
-        WHERE batches.status = 'sealed' AND batches.shape = $1
+        SELECT job.batch, batches.shape FROM proof_jobs job JOIN batches ON batches.number = job.batch
+        WHERE batches.status = 'sealed' AND batches.shape = ANY($1) AND job.status <> 'done'
             AND ((job.status = 'queued' AND job.not_before <= now()) OR (job.status = 'leased' AND job.lease_until < now()))
         ORDER BY job.batch LIMIT 1
         FOR UPDATE OF job SKIP LOCKED
@@ -73,12 +75,12 @@ const CLAIM: &str = "
     UPDATE proof_jobs SET status = 'leased', attempts = attempts + 1, worker = $2,
         lease_token = gen_random_uuid(), lease_until = now() + $3 * interval '1 millisecond'
     FROM next WHERE proof_jobs.batch = next.batch
-    RETURNING proof_jobs.batch, attempts, lease_token::text AS token";
+    RETURNING proof_jobs.batch, next.shape, attempts, lease_token::text AS token";
 
 const NEXT_DUE: &str = "
     SELECT (extract(epoch FROM min(CASE job.status WHEN 'queued' THEN not_before ELSE lease_until END) - now()) * 1000)::float8
     FROM proof_jobs job JOIN batches ON batches.number = job.batch
-    WHERE job.status IN ('queued', 'leased') AND batches.status = 'sealed' AND batches.shape = $1";
+    WHERE job.status <> 'done' AND job.status IN ('queued', 'leased') AND batches.status = 'sealed' AND batches.shape = ANY($1)";
 
 const HEARTBEAT: &str = "
     UPDATE proof_jobs SET lease_until = now() + $3 * interval '1 millisecond'
@@ -125,31 +127,32 @@ impl Queue {
         &self.policy
     }
 
-    /// Claims the oldest batch of `shape` that is free, or whose lease has run out.
+    /// Claims the oldest batch of one of these shapes that is free, or whose lease has run out.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn claim(&self, shape: u8) -> Result<Option<Lease>> {
+    pub async fn claim(&self, shapes: &[u8]) -> Result<Option<Lease>> {
         self.park_abandoned().await?;
         let row = sqlx::query(CLAIM)
-            .bind(i16::from(shape))
+            .bind(numbers(shapes))
             .bind(&self.worker)
             .bind(milliseconds(self.policy.lease))
             .fetch_optional(&self.pool)
             .await?;
         row.map(|row| {
             let attempt = u32::try_from(row.try_get::<i32, _>("attempts")?).expect("attempts are counted from 0");
-            Ok(Lease { batch: row.try_get("batch")?, attempt, token: row.try_get("token")? })
+            let shape = u8::try_from(row.try_get::<i16, _>("shape")?).expect("one of the shapes that were asked for");
+            Ok(Lease { batch: row.try_get("batch")?, shape, attempt, token: row.try_get("token")? })
         })
         .transpose()
     }
 
-    /// How long until a batch of `shape` that waits or is being worked on may be claimed; `None` if there is none.
+    /// How long until a batch of one of these shapes that waits or is being worked on may be claimed; `None` if there is none.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn next_due(&self, shape: u8) -> Result<Option<Duration>> {
-        let due_ms: Option<f64> = sqlx::query_scalar(NEXT_DUE).bind(i16::from(shape)).fetch_one(&self.pool).await?;
+    pub async fn next_due(&self, shapes: &[u8]) -> Result<Option<Duration>> {
+        let due_ms: Option<f64> = sqlx::query_scalar(NEXT_DUE).bind(numbers(shapes)).fetch_one(&self.pool).await?;
         // One more millisecond, so as not to wake up just before.
         Ok(due_ms.map(|ms| Duration::from_millis(ms.max(0.0) as u64 + 1)))
     }
@@ -268,6 +271,11 @@ impl Lease {
 /// The alert: settlement stops at this batch until somebody looks.
 fn alert_parked(batch: i64, cause: &str) {
     tracing::error!(batch, cause, "the proof job has failed too often and is parked; settlement stops at this batch");
+}
+
+/// Shapes as the database has them.
+fn numbers(shapes: &[u8]) -> Vec<i16> {
+    shapes.iter().copied().map(i16::from).collect()
 }
 
 /// Postgres' intervals are made from floats.

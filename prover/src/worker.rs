@@ -1,20 +1,19 @@
-//! A worker: takes one job after the other, proves it on threads of its own, and stores what verifies.
+//! A worker: takes one job after the other of the shapes that it has keys for, proves it, and stores what verifies.
 
 use crate::config::Config;
 use crate::database::in_time;
 use crate::error::Error;
+use crate::keyring::Keyring;
 use crate::keys::{self, Keys, Proof};
 use crate::queue::{Failure, Lease, Queue};
 use crate::wake::Wake;
-use crate::{Result, job};
+use crate::{Result, job, proving};
 use sheaf_core::{geometry::Geometry, shape::Shape, trace::BatchWitness};
 use sqlx::postgres::PgPool;
-use std::time::{Duration, Instant};
+use std::collections::HashMap;
+use std::time::Duration;
 use std::{future::Future, pin::Pin, sync::Arc};
-use tokio::sync::oneshot;
 
-/// How often a proof that runs is reported.
-const PROGRESS: Duration = Duration::from_secs(5);
 /// How often a finished proof is offered to a database that does not answer, and the wait in between.
 const STORE_TRIES: u32 = 120;
 const STORE_WAIT: Duration = Duration::from_secs(1);
@@ -25,11 +24,11 @@ const STOP_TIME_MAX: Duration = Duration::from_secs(5);
 pub struct Worker {
     pool: PgPool,
     queue: Queue,
-    keys: Arc<Keys>,
+    keys: Keyring,
     threads: Arc<rayon::ThreadPool>,
     poll: Duration,
-    /// What its last proof took.
-    last: Option<Duration>,
+    /// What its last proof of each shape took.
+    last: HashMap<u8, Duration>,
 }
 
 /// What comes next.
@@ -45,17 +44,17 @@ impl Worker {
     ///
     /// # Errors
     /// If the threads can't be started.
-    pub fn new(config: &Config, pool: PgPool, keys: Arc<Keys>) -> anyhow::Result<Self> {
+    pub fn new(config: &Config, pool: PgPool, keys: Keyring) -> anyhow::Result<Self> {
         let threads =
             rayon::ThreadPoolBuilder::new().num_threads(config.threads).thread_name(|i| format!("prover-{i}")).build()?;
         let queue = Queue::new(pool.clone(), config.policy(), config.worker_name());
-        Ok(Self { pool, queue, keys, threads: Arc::new(threads), poll: config.poll(), last: None })
+        Ok(Self { pool, queue, keys, threads: Arc::new(threads), poll: config.poll(), last: HashMap::new() })
     }
 
     /// Works until `shutdown`; a job in hand is then given back.
     ///
     /// # Errors
-    /// [`Error::WrongKeys`]: it can't prove any batch; the one in hand is given back.
+    /// [`Error::WrongKeys`]: it can't prove batches that it is given; the one in hand is given back.
     pub async fn work(mut self, shutdown: impl Future<Output = ()>) -> Result<()> {
         let mut shutdown = std::pin::pin!(shutdown);
         let mut wake = Wake::new(self.pool.clone());
@@ -113,11 +112,11 @@ impl Worker {
     async fn claim(&self, wake: &mut Wake) -> Result<Next> {
         in_time(async {
             wake.subscribe().await?;
-            let shape = self.keys.shape().id;
-            if let Some(lease) = self.queue.claim(shape).await? {
+            let shapes = self.keys.shapes();
+            if let Some(lease) = self.queue.claim(&shapes).await? {
                 return Ok(Next::Job(lease));
             }
-            let due = self.queue.next_due(shape).await?.unwrap_or(self.poll);
+            let due = self.queue.next_due(&shapes).await?.unwrap_or(self.poll);
             Ok(Next::Wait(due.min(self.poll)))
         })
         .await
@@ -127,17 +126,19 @@ impl Worker {
     async fn process(&mut self, lease: &Lease, shutdown: impl Future<Output = ()>) -> Result<bool> {
         let outcome = {
             let job = async {
-                let witness = Arc::new(self.load(lease).await?);
-                let expected = self.expected(witness.shape.id).await?;
+                let (witness, keys) = self.load(lease).await?;
+                let witness = Arc::new(witness);
+                let expected = self.expected(lease.shape).await?;
                 tracing::info!(
                     batch = lease.batch,
                     attempt = lease.attempt,
+                    shape = lease.shape,
                     operations = witness.public.operations.len(),
                     expected_seconds = expected.map(|e| e.as_secs_f32()),
                     "proving"
                 );
-                let (proof, took) = self.prove(lease, witness.clone(), expected).await?;
-                self.store(lease, &witness, &proof, took).await?;
+                let (proof, took) = proving::prove(lease.batch, &keys, &witness, &self.threads, expected).await?;
+                self.store(lease, &keys, &witness, &proof, took).await?;
                 Ok(took)
             };
             tokio::select! {
@@ -153,7 +154,7 @@ impl Worker {
             }
             Some(Ok(took)) => {
                 tracing::info!(batch = lease.batch, seconds = took.as_secs_f32(), "proven");
-                self.last = Some(took);
+                self.last.insert(lease.shape, took);
             }
             Some(Err(error @ Error::WrongKeys { .. })) => {
                 self.give_back(lease).await;
@@ -164,17 +165,22 @@ impl Worker {
         Ok(true)
     }
 
-    /// What a proof is expected to take: what the last one took, of this worker or at least of another.
+    /// What a proof of this shape is expected to take: what the last one took, of this worker or at least of another.
     async fn expected(&self, shape: u8) -> Result<Option<Duration>> {
-        match self.last {
-            Some(last) => Ok(Some(last)),
+        match self.last.get(&shape) {
+            Some(last) => Ok(Some(*last)),
             None => in_time(self.queue.last_proving(shape)).await,
         }
     }
 
-    async fn load(&self, lease: &Lease) -> Result<BatchWitness> {
+    /// The batch to be proven, and the keys for it.
+    async fn load(&self, lease: &Lease) -> Result<(BatchWitness, Arc<Keys>)> {
         let witness = in_time(job::load(&self.pool, lease.batch)).await?;
-        let keys = &self.keys;
+        if witness.shape.id != lease.shape {
+            // The batch was taken back, and another one of this number has been built: with a job of its own.
+            return Err(Error::LeaseLost { batch: lease.batch });
+        }
+        let keys = self.keys.get(lease.shape).expect("claims name the shapes of these keys").clone();
         if (witness.shape, witness.geometry) != (keys.shape(), keys.geometry()) {
             let size = |shape: Shape, geometry: Geometry| format!("{shape:?} at {geometry:?}");
             return Err(Error::WrongKeys {
@@ -183,41 +189,13 @@ impl Worker {
                 keys_size: size(keys.shape(), keys.geometry()),
             });
         }
-        Ok(witness)
-    }
-
-    /// Makes the proof. It runs on a thread that nobody waits for once this future is dropped: a proof can't be interrupted.
-    async fn prove(&self, lease: &Lease, witness: Arc<BatchWitness>, expected: Option<Duration>) -> Result<(Proof, Duration)> {
-        let failed = |reason: String| Error::Proving { batch: lease.batch, reason };
-        let (done, result) = oneshot::channel();
-        let (keys, threads) = (self.keys.clone(), self.threads.clone());
-        let start = Instant::now();
-        let thread = std::thread::Builder::new().name("proof".to_owned()).spawn(move || {
-            let proof = threads.install(|| keys.prove(&witness));
-            // Nobody listens any more if the worker was stopped.
-            let _ = done.send(proof);
-        });
-        thread.map_err(|error| failed(format!("no thread: {error}")))?;
-        let mut result = std::pin::pin!(result);
-        loop {
-            match tokio::time::timeout(PROGRESS, result.as_mut()).await {
-                Ok(Ok(proof)) => return Ok((proof.map_err(failed)?, start.elapsed())),
-                Ok(Err(_)) => return Err(failed("the prover's thread panicked; its message is in the log".to_owned())),
-                Err(_) => tracing::info!(
-                    batch = lease.batch,
-                    stage = "proof",
-                    elapsed_seconds = start.elapsed().as_secs(),
-                    expected_seconds = expected.map(|e| e.as_secs()),
-                    "proving goes on"
-                ),
-            }
-        }
+        Ok((witness, keys))
     }
 
     /// Stores a proof if it verifies. A database that does not answer is asked again: the proof was dear.
-    async fn store(&self, lease: &Lease, witness: &BatchWitness, proof: &Proof, took: Duration) -> Result<()> {
+    async fn store(&self, lease: &Lease, keys: &Keys, witness: &BatchWitness, proof: &Proof, took: Duration) -> Result<()> {
         for tries in 1.. {
-            match in_time(store_verified(&self.queue, &self.keys, lease, witness, proof, took)).await {
+            match in_time(store_verified(&self.queue, keys, lease, witness, proof, took)).await {
                 Err(error) if error.is_of_database() && tries < STORE_TRIES => {
                     tracing::warn!(batch = lease.batch, stage = "storing", %error, "the proof can't be stored yet; trying on");
                     tokio::time::sleep(STORE_WAIT).await;

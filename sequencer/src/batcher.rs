@@ -8,6 +8,8 @@
 //!     filling --> sealed: next one does not fit, timer, or an L1 operation waited long enough
 //!     sealed --> [*]: the builder takes it
 //! ```
+//!
+//! It fills up to the largest shape, and gets the smallest that holds what is in it when it is sealed.
 
 use crate::block::BatchRow;
 use crate::types::BatchNumber;
@@ -15,16 +17,17 @@ use sheaf_core::F;
 use sheaf_core::geometry::Geometry;
 use sheaf_core::operation::Operation;
 use sheaf_core::shape::{RowCounter, Shape};
+use sheaf_core::shapes::Shapes;
 use sheaf_core::slot::{Context, PORTS, addresses};
 use sheaf_core::types::AccountId;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 /// What is the same for all batches.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct BatchRules {
     pub(crate) geometry: Geometry,
-    pub(crate) shape: Shape,
+    pub(crate) shapes: Shapes,
     pub(crate) domain: F,
     pub(crate) fee_account: AccountId,
     pub(crate) timeout: Duration,
@@ -48,7 +51,7 @@ pub(crate) struct OpenBatch {
 impl OpenBatch {
     /// An empty batch that can't be earlier than `earliest`.
     pub(crate) fn new(rules: BatchRules, number: BatchNumber, earliest: u32) -> Self {
-        let rows = RowCounter::new(rules.geometry, rules.shape, rules.fee_account);
+        let rows = RowCounter::new(rules.geometry, rules.shapes.largest(), rules.fee_account);
         Self { rules, number, timestamp: earliest, l1_count: 0, rows, filling_since: None, undo_known: HashSet::new() }
     }
 
@@ -128,10 +131,18 @@ impl OpenBatch {
         self.filling_since.map(|since| since + self.rules.timeout)
     }
 
+    /// The smallest shape that holds it as it stands.
+    ///
+    /// # Panics
+    /// If even the largest does not: it was never filled beyond that.
+    fn shape(&self) -> Shape {
+        self.rules.shapes.choose(&self.rows).expect("the largest shape holds the batch")
+    }
+
     /// The row as it stands.
     pub(crate) fn row(&self, sealed: bool) -> BatchRow {
         let Self { number, timestamp, l1_count, .. } = *self;
-        BatchRow { number, timestamp, sealed, l1_count, op_count: self.op_count() }
+        BatchRow { number, timestamp, sealed, shape: self.shape().id, l1_count, op_count: self.op_count() }
     }
 
     /// Seals it, and becomes the empty batch after it; the sealed batch's row.

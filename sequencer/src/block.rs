@@ -18,6 +18,8 @@ pub(crate) struct BatchRow {
     pub(crate) number: BatchNumber,
     pub(crate) timestamp: u32,
     pub(crate) sealed: bool,
+    /// The number of the smallest shape that holds it.
+    pub(crate) shape: u8,
     pub(crate) l1_count: u32,
     pub(crate) op_count: u32,
 }

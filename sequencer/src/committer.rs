@@ -25,7 +25,6 @@ pub(crate) struct Committer {
     pub(crate) connection: Option<PgConnection>,
     /// That connection, or the last one: until the server knows that it is gone, it has the lock.
     pub(crate) holder: Holder,
-    pub(crate) shape: u8,
     pub(crate) epoch: i64,
     pub(crate) signer: Signer,
     pub(crate) progress: Arc<Progress>,
@@ -69,7 +68,7 @@ impl Committer {
                 empty.insert(connection)
             }
         };
-        commit_block(connection, block, signed, self.shape, self.epoch, &self.environment).await
+        commit_block(connection, block, signed, self.epoch, &self.environment).await
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sheaf_core::geometry::{DEPTH, Geometry};
 use sheaf_core::receipt::COUNT_MAX;
 use sheaf_core::shape::Shape;
+use sheaf_core::shapes::Shapes;
 use sheaf_core::transaction::Pair;
 use sheaf_core::types::{AccountId, TokenId, field_from_bytes};
 use sheaf_executor::{Choice, Path};
@@ -25,9 +26,9 @@ pub struct Config {
     pub chain_id: u64,
     /// The contract on L1.
     pub contract: Address,
-    /// Size of the batch circuit.
-    #[serde(default = "defaults::shape")]
-    pub shape: Shape,
+    /// Sizes of batch circuits: the contract's shapes, ascending. A batch gets the smallest that holds it.
+    #[serde(default = "defaults::shapes")]
+    pub shapes: Shapes,
     /// Depth of the state's tree; other than the protocol's only in tests.
     #[serde(default = "defaults::depth")]
     pub depth: u32,
@@ -165,9 +166,9 @@ impl Default for Limits {
 }
 
 mod defaults {
-    use super::{DEPTH, Shape};
-    pub(super) const fn shape() -> Shape {
-        Shape::DEVELOPMENT
+    use super::{DEPTH, Shape, Shapes};
+    pub(super) fn shapes() -> Shapes {
+        Shapes::one(Shape::DEVELOPMENT).expect("its id is 0")
     }
     pub(super) const fn depth() -> u32 {
         DEPTH
@@ -196,10 +197,7 @@ impl Config {
     /// A sentence that says what is wrong.
     pub fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!((4..=DEPTH).contains(&self.depth), "depth must be 4 to {DEPTH}");
-        anyhow::ensure!(
-            self.shape.holds_any_operation(self.geometry()),
-            "the shape is too small: an operation could block the chain"
-        );
+        self.shapes.hold_any_operation(self.geometry())?;
         let key_hash = field_from_bytes(&self.fee_key_hash.0);
         anyhow::ensure!(key_hash.is_some(), "fee_key_hash must be below the field's modulus");
         anyhow::ensure!(!self.fee_key_hash.is_zero() && !self.fee_owner.is_zero(), "fee_owner and fee_key_hash must not be zero");

@@ -73,7 +73,6 @@ impl Stages {
             options,
             connection: Some(writer),
             holder,
-            shape: config.shape.id,
             epoch,
             progress: Arc::new(Progress::default()),
             environment: environment.clone(),

@@ -143,7 +143,6 @@ impl Leading {
             options: ground.options.clone(),
             connection: Some(writer),
             holder,
-            shape: config.shape.id,
             epoch,
             signer: ground.signer.clone(),
             progress: progress.clone(),

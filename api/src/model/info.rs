@@ -1,7 +1,7 @@
 //! What a wallet needs to know before it signs.
 
 use serde::{Deserialize, Serialize};
-use sheaf_core::shape::Shape;
+use sheaf_core::shapes::Shapes;
 
 /// Answer of `GET /v1/info`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,8 +16,8 @@ pub struct Info {
     pub receipt_signer: String,
     /// The account that fees go to.
     pub fee_account: u32,
-    /// The size of a batch.
-    pub shape: Shape,
+    /// The sizes that a batch can have, ascending: it gets the smallest that holds it.
+    pub shapes: Shapes,
     /// Levels of the state tree.
     pub depth: u32,
     /// The tokens that can be used.

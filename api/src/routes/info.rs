@@ -26,7 +26,7 @@ pub(super) async fn info(State(state): State<Arc<AppState>>) -> Result<Json<Info
         domain: field_to_hex(chain.domain),
         receipt_signer: address_to_hex(status.receipt_signer),
         fee_account: chain.fee_account,
-        shape: chain.shape,
+        shapes: chain.shapes.clone(),
         depth: chain.depth,
         tokens,
         minimum_fees: status.minimum_fees.iter().map(fee).collect(),

@@ -21,8 +21,9 @@ use crate::config::{Chain, Config, Database, L1};
 use crate::keys::Development;
 use alloy::signers::local::PrivateKeySigner;
 use anyhow::{Context, Result, bail, ensure};
+use sheaf_circuits::keys::KeyInfo;
 use sheaf_core::eddsa::SecretKey;
-use sheaf_core::shape::Shape;
+use sheaf_core::shapes::Shapes;
 use sheaf_core::types::field_to_bytes;
 use sheaf_devkit::anvil::{Anvil, AnvilOptions, CHAIN_ID};
 use sheaf_devkit::http;
@@ -247,13 +248,15 @@ fn configuration(
     database_url: String,
     [sequencer, api]: [SocketAddr; 2],
 ) -> Result<Config> {
+    let keys = &options.keys.file;
+    let KeyInfo { shape, vk_hash, .. } = KeyInfo::read(keys).with_context(|| format!("the keys in {}", keys.display()))?;
     let fee_key_hash = field_to_bytes(files.operator_l2()?.public_key().key_hash()).into();
     Ok(Config {
         database: Database { url: database_url },
         l1: L1 { rpc_url, chain_id: CHAIN_ID, contract: deployment.contract, start_block: deployment.block, confirmations: 1 },
         chain: Chain {
-            keys: options.keys.file.clone(),
-            shape: Shape::DEVELOPMENT,
+            keys: keys.clone(),
+            shapes: Shapes::one(shape)?,
             fee_owner: sheaf_settlement::read_key(&files.operator)?.address(),
             fee_key_hash,
         },
@@ -267,7 +270,7 @@ fn configuration(
         .with("receipt_key_file", files.receipt.display().to_string())
         .with("batch_timeout_ms", options.batch_timeout_ms),
         api: Table::new().with("listen", api.to_string()),
-        prover: toml::toml! { poll_ms = 1000 },
+        prover: toml::toml! { poll_ms = 1000 }.with("verifying_keys", vec![vk_hash.to_string()]),
         settlement: toml::toml! { poll_ms = 300 }
             .with("submit_batches", 4)
             .with("submit_after_seconds", 15)

@@ -1,9 +1,10 @@
 //! The verifying keys: from the contract's storage of them, from a file, or from proving keys.
 
 use alloy::primitives::{U256, uint};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 use sheaf_circuits::evm::{ProofError, verifying_key_from_words, verifying_key_words};
+use sheaf_circuits::keys::KeyInfo;
 use sheaf_circuits::prove::VerifyingKey;
 use std::path::Path;
 
@@ -124,7 +125,7 @@ impl Keys {
         })
     }
 
-    /// Reads `keys.json`, or the verifying key of a file with proving keys.
+    /// Reads `keys.json`, or the verifying key of a file with proving keys of shape 0.
     ///
     /// # Errors
     /// If the file is neither.
@@ -134,6 +135,13 @@ impl Keys {
             let words = serde_json::from_slice(&bytes).with_context(|| format!("{} holds no verifying keys", path.display()))?;
             return Ok(Self::new(words)?);
         }
+        let shape = KeyInfo::read(path).with_context(|| format!("reading {}", path.display()))?.shape.id;
+        // The place in the list is the shape's number.
+        ensure!(
+            shape == 0,
+            "{} holds the keys of shape {shape} only: give a keys.json with all of the contract's",
+            path.display()
+        );
         let (shared, own) = crate::keys::contract_words(path)?;
         let shape = ShapeWords { slots: own.slots, delta: own.delta, ic: own.ic };
         Ok(Self::new(KeyWords { alpha: shared.alpha, beta: shared.beta, gamma: shared.gamma, shapes: vec![shape] })?)

@@ -1,6 +1,6 @@
 //! What an operator sees and does: the list of jobs, and trying them again.
 
-use crate::world::{POLICY, World, keys, witnesses};
+use crate::world::{POLICY, World, key_file, witnesses};
 use sheaf_prover::jobs::{Job, Jobs, Refusal, Status};
 use sheaf_prover::{Error, run};
 use std::time::Duration;
@@ -19,8 +19,8 @@ async fn one_of_each() -> World {
     world.execute("UPDATE proof_jobs SET status = 'done', attempts = 1 WHERE batch = 1").await;
     world.execute("UPDATE proof_jobs SET status = 'parked', attempts = 3, last_error = 'why' WHERE batch = 4").await;
     let queue = world.queue("a");
-    assert_eq!(queue.claim(0).await.expect("claims").map(|l| l.batch), Some(2));
-    let lease = queue.claim(0).await.expect("claims").expect("a job");
+    assert_eq!(queue.claim(&[0]).await.expect("claims").map(|l| l.batch), Some(2));
+    let lease = queue.claim(&[0]).await.expect("claims").expect("a job");
     let cause = Error::Proving { batch: 3, reason: "out of luck".to_owned() };
     queue.fail(&lease, &cause).await.expect("reported");
     world.execute("UPDATE proof_jobs SET not_before = not_before + interval '1 hour' WHERE batch = 3").await;
@@ -65,7 +65,7 @@ async fn what_is_not_parked_or_waiting_is_refused_by_name_and_nothing_changes() 
     }
     assert!(!matches!(jobs.retry(&[3, 4, 3]).await, Err(Refusal::Unknown { .. })), "named twice is named");
     assert_eq!(world.text(JOBS).await, "1 done 1, 2 leased 1, 3 queued 0, 4 queued 0, 5 queued 0");
-    let again = world.queue("b").claim(0).await.expect("claims").expect("free at once");
+    let again = world.queue("b").claim(&[0]).await.expect("claims").expect("free at once");
     assert_eq!((again.batch, again.attempt), (3, 1));
 }
 
@@ -82,11 +82,10 @@ async fn all_that_are_parked_are_queued_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parked_job_that_is_queued_again_is_proven_at_once() {
     let world = World::new().await;
-    let (_, dir, _) = keys();
     world.seal(1, &witnesses::<1>()[0]).await;
     world.execute("UPDATE proof_jobs SET status = 'parked', attempts = 2").await;
     let (stop, stopped) = oneshot::channel::<()>();
-    let worker = tokio::spawn(run(world.config(dir.path()), async { drop(stopped.await) }));
+    let worker = tokio::spawn(run(world.config(&key_file()), async { drop(stopped.await) }));
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(world.text(JOBS).await, "1 parked 2");
     // The worker's poll is far away: it is the notification that wakes it.

@@ -3,5 +3,6 @@
 mod fleet;
 mod jobs;
 mod queue;
+mod shapes;
 mod worker;
 mod world;

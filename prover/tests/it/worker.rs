@@ -1,29 +1,27 @@
 //! Workers: from a sealed batch to a stored proof, and what is never stored.
 
-use crate::world::{DEPTH, SHAPE, World, forbidden, keys, witnesses};
+use crate::world::{World, forbidden, key_file, keys, witnesses};
 use sheaf_circuits::evm::proof_from_bytes;
 use sheaf_circuits::prove::verify;
-use sheaf_core::geometry::Geometry;
-use sheaf_core::shape::Shape;
-use sheaf_prover::keys::Keys;
+use sheaf_prover::keyring::Keyring;
 use sheaf_prover::{Config, Error, Worker, load, run, store_verified};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-struct Process {
+pub(crate) struct Process {
     stop: oneshot::Sender<()>,
     end: JoinHandle<anyhow::Result<()>>,
 }
 
-fn start(config: Config) -> Process {
+pub(crate) fn start(config: Config) -> Process {
     let (stop, stopped) = oneshot::channel();
     let end = tokio::spawn(run(config, async { drop(stopped.await) }));
     Process { stop, end }
 }
 
 impl Process {
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.send(()).expect("it runs");
         self.end.await.expect("no panic").expect("it stops well");
     }
@@ -35,10 +33,10 @@ const JOB: &str = "SELECT status || ' ' || attempts || ' ' || coalesce(last_erro
 #[tokio::test(flavor = "multi_thread")]
 async fn sealed_batches_get_proofs_that_verify() {
     let world = World::new().await;
-    let (_, dir, set) = keys();
+    let (_, _, set) = keys();
     let [first, second] = witnesses();
     world.seal(1, &first).await;
-    let process = start(Config { verifying_key_hash: Some(set.vk_hash().to_string()), ..world.config(dir.path()) });
+    let process = start(Config { verifying_keys: vec![set.vk_hash()], ..world.config(&key_file()) });
     world.until(STATUSES, "proven").await;
     // The worker sleeps now; it is woken by the notification, not by the poll.
     let sealed = Instant::now();
@@ -62,14 +60,14 @@ async fn a_wrong_proof_is_never_stored() {
     let (keys, ..) = keys();
     let [first, second] = witnesses();
     world.seal(1, &first).await;
-    let other = keys.prove(&second).expect("proves");
+    let other = keys.prove(&second, &mut |_| {}).expect("proves");
     let queue = world.queue("liar");
-    let lease = queue.claim(0).await.expect("claims").expect("a job");
+    let lease = queue.claim(&[0]).await.expect("claims").expect("a job");
     let outcome = store_verified(&queue, keys, &lease, &first, &other, Duration::ZERO).await;
     assert!(matches!(&outcome, Err(error @ Error::WrongProof { batch: 1 }) if error.code() == "wrong_proof"), "{outcome:?}");
     assert_eq!(world.text("SELECT status FROM batches WHERE proof IS NULL").await, "sealed");
     assert_eq!(world.text(JOB).await, "leased 1 ");
-    let right = keys.prove(&first).expect("proves");
+    let right = keys.prove(&first, &mut |_| {}).expect("proves");
     store_verified(&queue, keys, &lease, &first, &right, Duration::ZERO).await.expect("the right one is stored");
 }
 
@@ -91,7 +89,7 @@ async fn a_witness_that_is_not_the_batchs_is_refused() {
         ("UPDATE batches SET witness = substring(witness FROM 2)", "format"),
         ("UPDATE batches SET witness = witness || '\\x00'", "left over"),
         ("UPDATE batches SET witness = NULL", "no witness"),
-        ("INSERT INTO chain VALUES (true, 31337, decode(repeat('11', 20), 'hex'), '{}', 4, 1, 0)", "domain"),
+        ("INSERT INTO chain VALUES (true, 31337, decode(repeat('11', 20), 'hex'), '[]', 4, 1, 0)", "domain"),
     ] {
         world.execute(change).await;
         let error = load(&world.pool, 1).await.expect_err(named);
@@ -103,10 +101,9 @@ async fn a_witness_that_is_not_the_batchs_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_breaks_a_rule_is_parked_and_the_others_go_on() {
     let world = World::new().await;
-    let (_, dir, _) = keys();
     world.seal(1, &forbidden()).await;
     world.seal(2, &witnesses::<1>()[0]).await;
-    let process = start(world.config(dir.path()));
+    let process = start(world.config(&key_file()));
     world.until(STATUSES, "sealed proven").await;
     world.until("SELECT status FROM proof_jobs WHERE batch = 1", "parked").await;
     let why = world.text(JOB).await;
@@ -117,13 +114,12 @@ async fn a_batch_that_breaks_a_rule_is_parked_and_the_others_go_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_stopped_gives_its_job_back() {
     let world = World::new().await;
-    let (_, dir, _) = keys();
-    let process = start(world.config(dir.path()));
+    let process = start(world.config(&key_file()));
     world.seal(1, &witnesses::<1>()[0]).await;
     world.until("SELECT status FROM proof_jobs", "leased").await;
     process.stop().await;
     assert_eq!(world.text(JOB).await, "queued 0 ");
-    let process = start(world.config(dir.path()));
+    let process = start(world.config(&key_file()));
     world.until(STATUSES, "proven").await;
     process.stop().await;
 }
@@ -131,8 +127,7 @@ async fn a_worker_that_is_stopped_gives_its_job_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_under_a_lost_lease_is_refused() {
     let world = World::new().await;
-    let (_, dir, _) = keys();
-    let process = start(world.config(dir.path()));
+    let process = start(world.config(&key_file()));
     world.seal(1, &witnesses::<1>()[0]).await;
     world.until("SELECT status FROM proof_jobs", "leased").await;
     // Somebody else has it, for three seconds, and then is gone.
@@ -146,33 +141,12 @@ async fn a_result_under_a_lost_lease_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_that_are_not_the_wanted_ones_are_refused_by_name() {
-    let world = World::new().await;
-    let (_, dir, set) = keys();
-    let config = world.config(dir.path());
-    let file = sheaf_circuits::keys::KeySet::development_path(dir.path(), Geometry::new(DEPTH), &SHAPE);
-    let refused = |config: &Config, named: &str| {
-        let error = format!("{:#}", Keys::load(config).expect_err(named));
-        assert!(error.contains(named), "{named}: {error}");
-    };
-    let other = Shape { slots: 3, ..SHAPE };
-    refused(&Config { keys_path: file.clone(), shape: other, ..config.clone() }, "wanted is shape 0 with 3 slots");
-    refused(&Config { shape: other, ..config.clone() }, "development-0-3-8-16");
-    let wanted = format!("0x{}", "11".repeat(32));
-    refused(&Config { verifying_key_hash: Some(wanted.clone()), ..config.clone() }, &wanted);
-    refused(&Config { verifying_key_hash: Some("0x11".to_owned()), ..config.clone() }, "64 hex digits");
-    let keys = Keys::load(&Config { keys_path: file, ..config }).expect("the file itself is taken, too");
-    assert_eq!((keys.shape(), set.shape), (SHAPE, SHAPE));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_with_keys_of_another_size_ends_and_spends_no_attempt() {
     let world = World::new().await;
-    let (_, dir, _) = keys();
     let [mut larger] = witnesses();
     larger.shape.slots += 1;
     world.seal(1, &larger).await;
-    let error = run(world.config(dir.path()), std::future::pending()).await.expect_err("it can't go on");
+    let error = run(world.config(&key_file()), std::future::pending()).await.expect_err("it can't go on");
     let error = error.downcast::<Error>().expect("a typed one");
     assert_eq!(error.code(), "wrong_keys", "{error}");
     assert!(error.to_string().contains("slots: 3") && error.to_string().contains("slots: 2"), "{error}");
@@ -182,10 +156,10 @@ async fn a_worker_with_keys_of_another_size_ends_and_spends_no_attempt() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_stopped_while_it_claims_holds_nothing() {
     let world = World::new().await;
-    let (keys, dir, _) = keys();
+    let (keys, ..) = keys();
     world.seal(1, &witnesses::<1>()[0]).await;
     for delay_ms in 0..10 {
-        let worker = Worker::new(&world.config(dir.path()), world.pool.clone(), keys.clone()).expect("threads");
+        let worker = Worker::new(&world.config(&key_file()), world.pool.clone(), Keyring::new([keys.clone()])).expect("threads");
         worker.work(tokio::time::sleep(Duration::from_millis(delay_ms))).await.expect("it stops well");
         assert_eq!(world.text(JOB).await, "queued 0 ", "stopped after {delay_ms} ms");
     }

@@ -15,11 +15,13 @@ use sheaf_prover::keys::Keys;
 use sheaf_prover::queue::Queue;
 use sheaf_prover::{Config, Policy};
 use sqlx::postgres::{PgPool, PgPoolOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub(crate) const SHAPE: Shape = Shape { id: 0, slots: 2, leaf_rows: 8, node_rows: 16 };
+/// The shape after it, one operation larger.
+pub(crate) const LARGER: Shape = Shape { id: 1, slots: 3, ..SHAPE };
 pub(crate) const DEPTH: u32 = 4;
 
 pub(crate) const POLICY: Policy = Policy {
@@ -29,7 +31,7 @@ pub(crate) const POLICY: Policy = Policy {
     backoff_max: Duration::from_millis(150),
 };
 
-/// The keys of the small shape and the file that they are in.
+/// The keys of the small shape and the folder that they are in.
 pub(crate) fn keys() -> &'static (Arc<Keys>, tempfile::TempDir, KeySet) {
     static KEYS: OnceLock<(Arc<Keys>, tempfile::TempDir, KeySet)> = OnceLock::new();
     KEYS.get_or_init(|| {
@@ -39,14 +41,30 @@ pub(crate) fn keys() -> &'static (Arc<Keys>, tempfile::TempDir, KeySet) {
     })
 }
 
-/// A worker's configuration that fits the small shape.
+/// The keys of both shapes in one folder, beside a file that is none, and the hashes of their verifying keys.
+pub(crate) fn both_keys() -> &'static (tempfile::TempDir, [KeySet; 2]) {
+    static KEYS: OnceLock<(tempfile::TempDir, [KeySet; 2])> = OnceLock::new();
+    KEYS.get_or_init(|| {
+        let dir = tempfile::tempdir().expect("a directory");
+        let make = |shape| KeySet::development(dir.path(), Geometry::new(DEPTH), shape, &mut |_, _| {}).expect("keys");
+        let sets = [SHAPE, LARGER].map(make);
+        std::fs::write(dir.path().join("notes.txt"), "no keys").expect("written");
+        (dir, sets)
+    })
+}
+
+/// The file of the small shape's keys.
+pub(crate) fn key_file() -> PathBuf {
+    KeySet::development_path(keys().1.path(), Geometry::new(DEPTH), &SHAPE)
+}
+
+/// The configuration of a worker that takes what a key file holds.
 pub(crate) fn config(url: &str, keys_path: &Path) -> Config {
     Config {
         database_url: url.to_owned(),
         keys_path: keys_path.to_owned(),
-        shape: SHAPE,
+        verifying_keys: Vec::new(),
         depth: DEPTH,
-        verifying_key_hash: None,
         threads: 2,
         lease_seconds: 2,
         attempts_max: 2,
@@ -159,6 +177,16 @@ fn header() -> BatchHeader {
 pub(crate) fn witnesses<const N: usize>() -> [BatchWitness; N] {
     let mut tree = Tree::new(Geometry::new(DEPTH));
     std::array::from_fn(|n| build(&mut tree, SHAPE, header(), &[deposit(2, 100 * (n as u128 + 1))]).expect("builds"))
+}
+
+/// Batches of alternating shapes, each on top of the one before; the first is of the small one.
+pub(crate) fn mixed_witnesses<const N: usize>() -> [BatchWitness; N] {
+    let mut tree = Tree::new(Geometry::new(DEPTH));
+    std::array::from_fn(|n| {
+        let shape = [SHAPE, LARGER][n % 2];
+        let inputs = vec![deposit(2, 100 * (n as u128 + 1)); if shape == SHAPE { 1 } else { LARGER.slots }];
+        build(&mut tree, shape, header(), &inputs).expect("builds")
+    })
 }
 
 /// A batch that breaks a rule, with an honest trace of it.

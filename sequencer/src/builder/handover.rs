@@ -43,7 +43,7 @@ impl Handover {
                 self.open = Some((number, slots));
             } else if slots.len() == row.op_count as usize && self.sealed_slots + slots.len() <= SLOTS_MAX {
                 self.sealed_slots += slots.len();
-                self.sealed.push_back(BuildInput { number, timestamp: row.timestamp, slots });
+                self.sealed.push_back(BuildInput { number, timestamp: row.timestamp, shape: row.shape, slots });
             }
         }
         block.batches.iter().any(|row| row.sealed)
@@ -90,6 +90,7 @@ mod tests {
             number: BatchNumber(number),
             timestamp: 9,
             sealed,
+            shape: 0,
             l1_count: op_count,
             op_count,
         };

@@ -21,8 +21,8 @@ use handover::Handover;
 use rayon::prelude::*;
 use sheaf_core::F;
 use sheaf_core::geometry::Geometry;
-use sheaf_core::shape::Shape;
-use sheaf_core::trace::{BatchHeader, BatchWitness, BuildError, Draft, draft};
+use sheaf_core::shapes::Shapes;
+use sheaf_core::trace::{BatchHeader, BatchWitness, Draft, draft};
 use sheaf_core::tree::Tree;
 use sqlx::PgPool;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -69,7 +69,7 @@ impl Progress {
 pub(crate) struct Builder {
     pool: PgPool,
     tree: Tree,
-    shape: Shape,
+    shapes: Shapes,
     domain: F,
     epoch: i64,
     environment: Environment,
@@ -92,9 +92,9 @@ impl Builder {
     ) -> Self {
         progress.built.store(base.built.0, Ordering::Release);
         let domain = sheaf_core::l1::domain(config.chain_id, config.contract);
-        let (shape, log_bytes_max) = (config.shape, config.limits.state_log_bytes_max);
+        let (shapes, log_bytes_max) = (config.shapes.clone(), config.limits.state_log_bytes_max);
         let threads = Arc::new(threads());
-        Self { pool, tree: base.tree, shape, domain, epoch, environment, health, progress, log_bytes_max, threads }
+        Self { pool, tree: base.tree, shapes, domain, epoch, environment, health, progress, log_bytes_max, threads }
     }
 
     /// Builds what is sealed, and keeps the log of changes short, for ever.
@@ -150,16 +150,16 @@ impl Builder {
 
     async fn build(&mut self, inputs: Vec<BuildInput>) -> anyhow::Result<()> {
         self.environment.reached(Step::BatchRead);
-        let (mut tree, shape, domain) =
-            (std::mem::replace(&mut self.tree, Tree::new(Geometry::PROTOCOL)), self.shape, self.domain);
+        let (mut tree, shapes, domain) =
+            (std::mem::replace(&mut self.tree, Tree::new(Geometry::PROTOCOL)), self.shapes.clone(), self.domain);
         let threads = self.threads.clone();
         let building = tokio::task::spawn_blocking(move || {
-            let built = threads.install(|| build(&mut tree, shape, domain, &inputs));
+            let built = threads.install(|| build(&mut tree, &shapes, domain, &inputs));
             (tree, built)
         });
         let (tree, built) = building.await?;
         self.tree = tree;
-        let built = built.map_err(|(number, error)| anyhow::anyhow!("batch {number} can't be built: {error}"))?;
+        let built = built.map_err(|(number, reason)| anyhow::anyhow!("batch {number} can't be built: {reason}"))?;
         self.environment.reached(Step::BatchBuilt);
         while let Err(error) = store::in_time(store::store_built(&self.pool, &built, self.epoch, &self.environment)).await {
             if !error.is_transient() {
@@ -170,7 +170,7 @@ impl Builder {
         self.health.recover("builder");
         for (number, witness) in &built {
             self.progress.built.store(number.0, Ordering::Release);
-            tracing::info!(batch = %number, operations = witness.public.operations.len(), "batch built");
+            tracing::info!(batch = %number, shape = witness.shape.id, operations = witness.public.operations.len(), "batch built");
         }
         Ok(())
     }
@@ -200,14 +200,16 @@ fn threads() -> rayon::ThreadPool {
 /// Moves the tree over batches one after the other, and computes their commitments side by side.
 fn build(
     tree: &mut Tree,
-    shape: Shape,
+    shapes: &Shapes,
     domain: F,
     inputs: &[BuildInput],
-) -> Result<Vec<(BatchNumber, BatchWitness)>, (BatchNumber, BuildError)> {
+) -> Result<Vec<(BatchNumber, BatchWitness)>, (BatchNumber, String)> {
     let mut drafts: Vec<(BatchNumber, Draft)> = Vec::with_capacity(inputs.len());
     for input in inputs {
         let header = BatchHeader { domain, timestamp: input.timestamp, fee_account: Config::FEE_ACCOUNT };
-        drafts.push((input.number, draft(tree, shape, header, &input.slots).map_err(|error| (input.number, error))?));
+        let shape = shapes.get(input.shape).ok_or_else(|| (input.number, format!("there is no shape {}", input.shape)))?;
+        let drafted = draft(tree, shape, header, &input.slots).map_err(|error| (input.number, error.to_string()))?;
+        drafts.push((input.number, drafted));
     }
     Ok(drafts.into_par_iter().map(|(number, draft)| (number, draft.commit())).collect())
 }

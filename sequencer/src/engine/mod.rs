@@ -105,7 +105,7 @@ impl Engine {
     pub(crate) fn rules(config: &Config) -> BatchRules {
         BatchRules {
             geometry: config.geometry(),
-            shape: config.shape,
+            shapes: config.shapes.clone(),
             domain: sheaf_core::l1::domain(config.chain_id, config.contract),
             fee_account: Config::FEE_ACCOUNT,
             timeout: config.batch_timeout(),

@@ -70,7 +70,9 @@ fn config(world: &World) -> Config {
     let operator = world.operator();
     serde_json::from_value(serde_json::json!({
         "database_url": "", "listen": "127.0.0.1:0", "chain_id": 1, "contract": Address::repeat_byte(7), "depth": DEPTH,
-        "shape": {"id": 0, "slots": 5, "leaf_rows": 16, "node_rows": 40},
+        "shapes": [
+            {"id": 0, "slots": 2, "leaf_rows": 8, "node_rows": 24}, {"id": 1, "slots": 2, "leaf_rows": 12, "node_rows": 32},
+            {"id": 2, "slots": 5, "leaf_rows": 16, "node_rows": 40}],
         "receipt_key_file": "receipt.key", "fee_owner": operator.owner, "fee_key_hash": alloy_primitives::B256::from(field_to_bytes(operator.key_hash)),
         "minimum_fees": [{"token": 0, "transfer": "2", "transfer_new": "5", "withdraw": "3"}], "l1_wait_ms": 0,
     }))
@@ -81,7 +83,7 @@ fn resume(config: &Config) -> Resume {
     let rules = Engine::rules(config);
     Resume {
         state: State::new(rules.geometry, config.operator(), rules.fee_account),
-        open: OpenBatch::new(rules, BatchNumber::FIRST, 0),
+        open: OpenBatch::new(rules.clone(), BatchNumber::FIRST, 0),
         last_block: BlockNumber(0),
         next_l1: 0,
         tokens: TOKENS.map(token).into(),

@@ -24,7 +24,6 @@ pub(crate) async fn commit_block(
     connection: &mut PgConnection,
     block: &BlockRecord,
     signed: &SignedBlock,
-    shape: u8,
     epoch: i64,
     environment: &Environment,
 ) -> Result<(), StoreError> {
@@ -39,7 +38,7 @@ pub(crate) async fn commit_block(
         return if current == epoch { Ok(()) } else { Err(StoreError::Fenced) };
     }
     environment.reached(Step::BlockBegun);
-    write_block(&mut tx, block, signed, shape).await?;
+    write_block(&mut tx, block, signed).await?;
     copy_transactions(&mut tx, block.number.sql(), &block.transactions).await?;
     environment.reached(Step::BlockCopied);
     write_l1(&mut tx, block.number.sql(), &block.l1).await?;
@@ -66,7 +65,7 @@ pub(super) fn changes(block: &BlockRecord) -> Vec<u8> {
 }
 
 /// The rows of the block itself, of what it changed, and of its batches.
-async fn write_block(tx: &mut PgConnection, block: &BlockRecord, signed: &SignedBlock, shape: u8) -> Result<(), StoreError> {
+async fn write_block(tx: &mut PgConnection, block: &BlockRecord, signed: &SignedBlock) -> Result<(), StoreError> {
     let is_signed = !block.transactions.is_empty();
     let (undo_batches, undo_words): (Vec<_>, Vec<_>) = undo::pack(&block.undo).into_iter().map(|(b, w)| (b.sql(), w)).unzip();
     let rows = &block.batches;
@@ -75,11 +74,12 @@ async fn write_block(tx: &mut PgConnection, block: &BlockRecord, signed: &Signed
               changes AS (INSERT INTO state_changes (block, words) SELECT $1, $5::bytea WHERE length($5::bytea) > 0),
               undo AS (INSERT INTO batch_undo (batch, block, words) SELECT b, $1, w FROM unnest($6::bigint[], $7::bytea[]) AS u (b, w))
          INSERT INTO batches (number, status, timestamp, l1_count, op_count, fee_account, shape, sealed_at)
-         SELECT n, CASE WHEN sealed THEN 'sealed' ELSE 'open' END, t, l, o, $13, $14, CASE WHEN sealed THEN now() END
-         FROM unnest($8::bigint[], $9::bool[], $10::bigint[], $11::int[], $12::int[]) AS u (n, sealed, t, l, o)
+         SELECT n, CASE WHEN sealed THEN 'sealed' ELSE 'open' END, t, l, o, $14, s, CASE WHEN sealed THEN now() END
+         FROM unnest($8::bigint[], $9::bool[], $10::bigint[], $11::int[], $12::int[], $13::smallint[])
+              AS u (n, sealed, t, l, o, s)
          ON CONFLICT (number) DO UPDATE
          SET status = excluded.status, timestamp = excluded.timestamp, l1_count = excluded.l1_count,
-             op_count = excluded.op_count, sealed_at = excluded.sealed_at
+             op_count = excluded.op_count, shape = excluded.shape, sealed_at = excluded.sealed_at
          WHERE batches.status = 'open'",
     )
     .bind(block.number.sql())
@@ -94,8 +94,8 @@ async fn write_block(tx: &mut PgConnection, block: &BlockRecord, signed: &Signed
     .bind(column(rows, |r| i64::from(r.timestamp)))
     .bind(column(rows, |r| r.l1_count.cast_signed()))
     .bind(column(rows, |r| r.op_count.cast_signed()))
+    .bind(column(rows, |r| i16::from(r.shape)))
     .bind(Config::FEE_ACCOUNT.get().cast_signed())
-    .bind(i16::from(shape))
     .execute(tx)
     .await?;
     expect_rows(done.rows_affected(), rows.len(), "batches that were open")

@@ -15,6 +15,8 @@ use sqlx::{Connection, PgConnection, PgPool, Row};
 pub(crate) struct BuildInput {
     pub(crate) number: BatchNumber,
     pub(crate) timestamp: u32,
+    /// The number of its shape.
+    pub(crate) shape: u8,
     pub(crate) slots: Vec<SlotInput>,
 }
 
@@ -25,8 +27,8 @@ pub(crate) struct BuildInput {
 pub(crate) async fn next_unbuilt(pool: &PgPool, built: BatchNumber) -> Result<Option<BuildInput>, StoreError> {
     let mut connection = pool.acquire().await?;
     let number = built.next();
-    let query =
-        "SELECT timestamp, l1_count, op_count FROM batches WHERE number = $1 AND status = 'sealed' AND commitment IS NULL";
+    let query = "SELECT timestamp, shape, l1_count, op_count FROM batches
+        WHERE number = $1 AND status = 'sealed' AND commitment IS NULL";
     let Some(row) = sqlx::query(query).bind(number.sql()).fetch_optional(&mut *connection).await? else { return Ok(None) };
     let slots = load_slots(&mut connection, number).await?;
     let l1_count = slots.iter().filter(|s| s.signature.is_none()).count();
@@ -34,7 +36,7 @@ pub(crate) async fn next_unbuilt(pool: &PgPool, built: BatchNumber) -> Result<Op
     if stored != (l1_count as i32, slots.len() as i32) {
         return Err(StoreError::Damaged(format!("batch {number} has {} operations, its row says {stored:?}", slots.len())));
     }
-    Ok(Some(BuildInput { number, timestamp: decode::seconds(&row, "timestamp")?, slots }))
+    Ok(Some(BuildInput { number, timestamp: decode::seconds(&row, "timestamp")?, shape: decode::shape(&row, "shape")?, slots }))
 }
 
 /// A batch's operations and signatures in order.

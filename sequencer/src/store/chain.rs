@@ -31,7 +31,7 @@ pub(crate) async fn take_writer_lock(connection: &mut PgConnection) -> Result<()
 pub(crate) struct Identity {
     chain_id: i64,
     contract: Vec<u8>,
-    shape: serde_json::Value,
+    shapes: serde_json::Value,
     depth: i32,
     fee_account: i32,
 }
@@ -41,7 +41,7 @@ impl Identity {
         Self {
             chain_id: config.chain_id.cast_signed(),
             contract: config.contract.to_vec(),
-            shape: serde_json::to_value(config.shape).expect("a shape is plain data"),
+            shapes: serde_json::to_value(&config.shapes).expect("a list of shapes is plain data"),
             depth: config.depth.cast_signed(),
             fee_account: Config::FEE_ACCOUNT.get().cast_signed(),
         }
@@ -53,26 +53,26 @@ impl Identity {
 /// # Errors
 /// [`StoreError::OtherChain`].
 pub(crate) async fn check_identity(connection: &mut PgConnection, identity: &Identity) -> Result<(), StoreError> {
-    let Identity { chain_id, contract, shape, depth, fee_account } = identity;
+    let Identity { chain_id, contract, shapes, depth, fee_account } = identity;
     sqlx::query(
-        "INSERT INTO chain (chain_id, contract, shape, depth, fee_account) VALUES ($1, $2, $3::jsonb, $4, $5)
+        "INSERT INTO chain (chain_id, contract, shapes, depth, fee_account) VALUES ($1, $2, $3::jsonb, $4, $5)
          ON CONFLICT DO NOTHING",
     )
     .bind(chain_id)
     .bind(contract)
-    .bind(shape.to_string())
+    .bind(shapes.to_string())
     .bind(depth)
     .bind(fee_account)
     .execute(&mut *connection)
     .await?;
-    let row = sqlx::query("SELECT chain_id, contract, shape::text AS shape, depth, fee_account FROM chain")
+    let row = sqlx::query("SELECT chain_id, contract, shapes::text AS shapes, depth, fee_account FROM chain")
         .fetch_one(&mut *connection)
         .await?;
-    let text: String = row.try_get("shape")?;
+    let text: String = row.try_get("shapes")?;
     let stored = Identity {
         chain_id: row.try_get("chain_id")?,
         contract: row.try_get("contract")?,
-        shape: serde_json::from_str(&text).map_err(|_| StoreError::Damaged("chain.shape is no JSON".to_owned()))?,
+        shapes: serde_json::from_str(&text).map_err(|_| StoreError::Damaged("chain.shapes is no JSON".to_owned()))?,
         depth: row.try_get("depth")?,
         fee_account: row.try_get("fee_account")?,
     };

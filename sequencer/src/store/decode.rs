@@ -36,6 +36,11 @@ pub(super) fn token(row: &PgRow, column: &str) -> Result<TokenId, StoreError> {
     number.ok_or_else(|| damaged(column))
 }
 
+/// A shape's number.
+pub(super) fn shape(row: &PgRow, column: &str) -> Result<u8, StoreError> {
+    u8::try_from(row.try_get::<i16, _>(column)?).map_err(|_| damaged(column))
+}
+
 /// A column selected as `::text`.
 pub(super) fn amount(row: &PgRow, column: &str) -> Result<u128, StoreError> {
     row.try_get::<String, _>(column)?.parse().map_err(|_| damaged(column))

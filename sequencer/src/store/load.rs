@@ -22,9 +22,9 @@ pub(crate) async fn load_rest(tx: &mut PgConnection, rules: BatchRules, loaded: 
     let next_l1: i64 = sqlx::query_scalar("SELECT COALESCE(max(index) + 1, 0) FROM l1_operations WHERE batch IS NOT NULL")
         .fetch_one(&mut *tx)
         .await?;
-    let (open, batch_is_stored) = load_open(tx, rules).await?;
     let tokens = super::listed_tokens(tx).await?;
     let replays = load_replays(tx, rules.geometry, rules.domain).await?;
+    let (open, batch_is_stored) = load_open(tx, rules).await?;
     Ok(Resume { state, open, last_block, next_l1: next_l1.cast_unsigned(), tokens, batch_is_stored, replays })
 }
 

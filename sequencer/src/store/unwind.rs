@@ -90,7 +90,7 @@ pub(crate) async fn unwind(
     ] {
         delete_after(&mut tx, query, to).await?;
     }
-    open_batch(&mut tx, to.next(), timestamp, config.shape.id).await?;
+    open_batch(&mut tx, to.next(), timestamp).await?;
     close(&mut tx, request).await?;
     environment.reached(Step::UnwindingWritten);
     tx.commit().await?;
@@ -242,12 +242,11 @@ async fn move_to_replays(tx: &mut PgConnection, request: &UnwindingRequest) -> R
 }
 
 /// Opens a batch that is not earlier than the last one that stays.
-async fn open_batch(tx: &mut PgConnection, number: BatchNumber, earliest: i64, shape: u8) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO batches (number, status, timestamp, fee_account, shape) VALUES ($1, 'open', $2, $3, $4)")
+async fn open_batch(tx: &mut PgConnection, number: BatchNumber, earliest: i64) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO batches (number, status, timestamp, fee_account, shape) VALUES ($1, 'open', $2, $3, 0)")
         .bind(number.sql())
         .bind(earliest)
         .bind(Config::FEE_ACCOUNT.get().cast_signed())
-        .bind(i16::from(shape))
         .execute(tx)
         .await?;
     Ok(())

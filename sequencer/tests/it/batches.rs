@@ -1,8 +1,10 @@
 //! When batches are sealed, what time they have, and what the builder makes of them.
 
-use crate::support::{START, TOKEN, User, World, check_batches, eventually, json, root_from_sql, sign, transfer, withdraw};
+use crate::support::{
+    START, TOKEN, User, World, check_batches, eventually, json, one_shape, root_from_sql, sign, transfer, withdraw,
+};
 use alloy_primitives::Address;
-use sheaf_core::shape::Shape;
+use sheaf_core::shapes::Shapes;
 use sheaf_core::transaction::Payload;
 use sheaf_core::types::TokenId;
 use sheaf_sequencer::wire::SubmitResult;
@@ -10,13 +12,13 @@ use sqlx::Row;
 use std::time::Duration;
 
 /// On a tree of depth 5: 16 accounts, paths of 5.
-fn small(slots: usize, leaf_rows: usize, node_rows: usize) -> Shape {
-    Shape { id: 0, slots, leaf_rows, node_rows }
+fn small(slots: usize, leaf_rows: usize, node_rows: usize) -> Shapes {
+    one_shape(slots, leaf_rows, node_rows)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_sealed_when_its_slots_are_full() {
-    let mut world = World::with(|config| (config.depth, config.shape) = (5, small(3, 64, 200))).await;
+    let mut world = World::with(|config| (config.depth, config.shapes) = (5, small(3, 64, 200))).await;
     let (alice, bob) = (User::new(1), User::new(2));
     world.fund(&alice, TokenId::ETH, 10_000).await;
     let mut places = Vec::new();
@@ -32,8 +34,8 @@ async fn a_batch_is_sealed_when_its_slots_are_full() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_sealed_when_its_rows_are_full() {
     // Room for one operation whatever it touches, and hardly more.
-    for shape in [small(100, 8, 200), small(100, 64, 20)] {
-        let mut world = World::with(|config| (config.depth, config.shape) = (5, shape)).await;
+    for shapes in [small(100, 8, 200), small(100, 64, 20)] {
+        let mut world = World::with(|config| (config.depth, config.shapes) = (5, shapes)).await;
         let users: Vec<_> = (1..=10).map(User::new).collect();
         for (i, user) in users.iter().enumerate() {
             // Balances that lie apart.
@@ -85,7 +87,7 @@ async fn a_batch_is_sealed_by_the_timer_and_an_empty_one_never() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_timestamp_is_fixed_with_the_first_operation_and_never_goes_back() {
-    let mut world = World::with(|config| (config.depth, config.shape) = (5, small(2, 64, 200))).await;
+    let mut world = World::with(|config| (config.depth, config.shapes) = (5, small(2, 64, 200))).await;
     let (alice, bob) = (User::new(1), User::new(2));
     world.set_clock(START + 100);
     world.fund(&alice, TokenId::ETH, 10_000).await;
@@ -150,7 +152,7 @@ async fn the_tables_and_the_built_batches_have_the_same_root() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_builder_that_starts_anew_makes_the_same_commitments() {
-    let mut world = World::with(|config| (config.depth, config.shape) = (5, small(3, 64, 200))).await;
+    let mut world = World::with(|config| (config.depth, config.shapes) = (5, small(3, 64, 200))).await;
     let (alice, bob) = (User::new(1), User::new(2));
     world.fund(&alice, TokenId::ETH, 10_000).await;
     for nonce in 0..9 {

@@ -1,6 +1,8 @@
 //! Operations from L1: always applied or refunded, first in their batch, within a bound of time.
 
-use crate::support::{START, TOKEN, User, World, check_batches, id, insert_entry, json, operator, sign, transfer, withdraw};
+use crate::support::{
+    START, TOKEN, User, World, check_batches, id, insert_entry, json, operator, sign, transfer, with_slots, withdraw,
+};
 use alloy_primitives::Address;
 use sheaf_core::operation::Operation;
 use sheaf_core::types::TokenId;
@@ -130,7 +132,7 @@ async fn a_ready_entry_seals_the_open_batch_within_the_bound() {
 async fn a_batch_that_overflows_takes_waiting_entries_along() {
     let mut world = World::with(|config| {
         config.l1_wait_ms = 3_600_000;
-        config.shape.slots = 3;
+        config.shapes = with_slots(3);
     })
     .await;
     let alice = User::new(1);

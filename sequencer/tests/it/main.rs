@@ -7,6 +7,7 @@ mod database;
 mod l1;
 mod pool;
 mod refusals;
+mod shapes;
 mod standby;
 mod support;
 mod takeover;

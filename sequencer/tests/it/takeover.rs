@@ -1,6 +1,6 @@
 //! One writer at a time, on a database that keeps what it acknowledges, over connections that break.
 
-use crate::support::{Running, User, World, check_batches, json, root_from_sql, sign, transfer};
+use crate::support::{Running, User, World, check_batches, json, one_shape, root_from_sql, sign, transfer, with_slots};
 use sheaf_core::types::TokenId;
 use sheaf_sequencer::wire::SubmitResult;
 use std::net::SocketAddr;
@@ -71,7 +71,7 @@ async fn a_database_of_another_chain_is_refused() {
     world.config.chain_id += 1;
     assert!(start_error(&world).await.contains("belongs to another chain"));
     world.config.chain_id -= 1;
-    world.config.shape.slots += 1;
+    world.config.shapes = with_slots(17);
     assert!(start_error(&world).await.contains("belongs to another chain"));
 }
 
@@ -89,9 +89,9 @@ async fn a_database_that_may_lose_what_it_acknowledged_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_configuration_is_refused() {
-    let mut world = World::stopped(|config| config.shape.leaf_rows = 5).await;
-    assert!(start_error(&world).await.contains("shape is too small"));
-    world.config.shape.leaf_rows = 64;
+    let mut world = World::stopped(|config| config.shapes = one_shape(16, 5, 380)).await;
+    assert!(start_error(&world).await.contains("shape 0 is too small"));
+    world.config.shapes = with_slots(16);
     world.config.fee_key_hash = alloy_primitives::B256::repeat_byte(0xFF);
     assert!(start_error(&world).await.contains("fee_key_hash"));
 }
@@ -179,7 +179,7 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, mode: Arc<AtomicU8>
 
 /// A sequencer that reaches its database over a [`Wire`].
 async fn wired() -> (World, Wire) {
-    let mut world = World::stopped(|config| (config.depth, config.shape.slots) = (6, 3)).await;
+    let mut world = World::stopped(|config| (config.depth, config.shapes) = (6, with_slots(3))).await;
     let url = world.config.database_url.clone();
     let after_at = url.rfind('@').map_or(url.find("://").unwrap() + 3, |at| at + 1);
     let server = url[after_at..].split('/').next().unwrap().to_owned();

@@ -1,6 +1,6 @@
 //! A rough measurement, not a check: `cargo test -p sheaf-sequencer --test it -- --ignored --nocapture throughput`.
 
-use crate::support::{User, World, json, sign, transfer};
+use crate::support::{User, World, json, one_shape, sign, transfer};
 use sheaf_core::types::TokenId;
 use sheaf_sequencer::wire::SubmitResult;
 use std::time::Instant;
@@ -15,7 +15,7 @@ async fn transactions_a_second() {
     // `SLOTS` measures with batches of another size: the builder shares the cores.
     let slots = std::env::var("SLOTS").map_or(16, |s| s.parse().unwrap());
     let mut world = World::with(|config| {
-        (config.shape.slots, config.shape.leaf_rows, config.shape.node_rows) = (slots, 4 * slots, 24 * slots);
+        config.shapes = one_shape(slots, 4 * slots, 24 * slots);
         config.block_ms = 20;
     })
     .await;

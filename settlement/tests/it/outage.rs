@@ -82,7 +82,7 @@ fn sequencer_config(world: &World) -> Config {
         "listen": "127.0.0.1:0",
         "chain_id": CHAIN_ID,
         "contract": world.deployed.contract,
-        "shape": SHAPE,
+        "shapes": [SHAPE],
         "depth": DEPTH,
         "fee_owner": operator.owner,
         "fee_key_hash": B256::from(field_to_bytes(operator.key_hash)),

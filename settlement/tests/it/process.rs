@@ -97,7 +97,7 @@ async fn what_does_not_belong_together_is_refused_by_name() {
     let error = run(late, std::future::pending()).await.expect_err("a gap");
     assert!(error.to_string().contains("entry 0 is expected"), "{error}");
 
-    const OTHER: &str = "INSERT INTO chain (chain_id, contract, shape, depth, fee_account) VALUES (5, decode(repeat('11', 20), 'hex'), '{}', 15, 1)";
+    const OTHER: &str = "INSERT INTO chain (chain_id, contract, shapes, depth, fee_account) VALUES (5, decode(repeat('11', 20), 'hex'), '[]', 15, 1)";
     sqlx::query(OTHER).execute(&world.pool).await.expect("written");
     let error = run(config, std::future::pending()).await.expect_err("another deployment's database");
     assert!(error.to_string().contains("belongs to contract 0x1111") && error.to_string().contains("on chain 5"), "{error}");

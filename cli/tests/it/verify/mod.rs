@@ -2,4 +2,5 @@
 
 mod l1;
 mod refused;
+mod shapes;
 mod world;

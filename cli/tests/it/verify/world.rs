@@ -70,12 +70,17 @@ pub(crate) fn data(contract: Address, roots: [u64; 2], timestamp: u32, operation
 
 /// The batch with its proof.
 pub(crate) fn prove(data: &PublicData) -> Sheaf::Batch {
+    prove_as(data, &SHAPE, key())
+}
+
+/// The same in any shape, of which this is the key.
+pub(crate) fn prove_as(data: &PublicData, shape: &Shape, key: &VerifyingKey) -> Sheaf::Batch {
     let c = F::from(0xc0ffeeu64);
-    let trapdoor = DevelopmentTrapdoor::of(Geometry::PROTOCOL, &SHAPE);
+    let trapdoor = DevelopmentTrapdoor::of(Geometry::PROTOCOL, shape);
     let blinding = Blinding::from_seed([data.timestamp as u8; 32]);
-    let proof = simulate(&trapdoor, key(), &data.public_inputs(&SHAPE, c), blinding);
+    let proof = simulate(&trapdoor, key, &data.public_inputs(shape, c), blinding);
     Sheaf::Batch {
-        shape: SHAPE.id,
+        shape: shape.id,
         header: header(data.timestamp, data.fee_account),
         oldRoot: u256_from_field(data.old_root),
         newRoot: u256_from_field(data.new_root),

@@ -3,7 +3,7 @@
 
 mod process;
 
-use crate::world::{World, keys, witnesses};
+use crate::world::{World, key_file, keys, witnesses};
 use process::{LEASE, Process, number};
 use sheaf_circuits::evm::proof_from_bytes;
 use sheaf_circuits::prove::verify;
@@ -48,7 +48,7 @@ impl Fleet {
     }
 
     fn process(&self, name: &'static str, liar: bool) -> Process {
-        Process::start(name, &self.world.url, keys().1.path(), liar)
+        Process::start(name, &self.world.url, &key_file(), liar)
     }
 
     async fn seal_next(&mut self) {

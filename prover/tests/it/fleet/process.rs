@@ -1,7 +1,7 @@
 //! Provers as processes of their own: this very test binary, which is told to run [`child`] only.
 
 use crate::world::{config, witnesses};
-use sheaf_prover::keys::Keys;
+use sheaf_prover::keyring::Keyring;
 use sheaf_prover::queue::Queue;
 use sheaf_prover::{Config, Error, load, run, store_verified};
 use sqlx::postgres::PgPool;
@@ -42,21 +42,22 @@ async fn child() {
 
 /// Answers one job with the proof of another batch.
 async fn lie(config: &Config) {
-    let keys = Keys::load(config).expect("loads");
+    let ring = Keyring::load(config).expect("loads");
+    let keys = ring.get(0).expect("of the small shape");
     let pool = PgPool::connect(&config.database_url).await.expect("connects");
     let queue = Queue::new(pool.clone(), config.policy(), config.worker.clone().expect("a name"));
     // Of two batches, so that one of them is not the claimed one.
     let [first, second] = witnesses();
-    let proofs = [&first, &second].map(|witness| keys.prove(witness).expect("proves"));
+    let proofs = [&first, &second].map(|witness| keys.prove(witness, &mut |_| {}).expect("proves"));
     let lease = loop {
-        if let Some(lease) = queue.claim(config.shape.id).await.expect("claims") {
+        if let Some(lease) = queue.claim(&ring.shapes()).await.expect("claims") {
             break lease;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     };
     let witness = load(&pool, lease.batch).await.expect("loads");
     let proof = &proofs[usize::from(witness.c == first.c)];
-    let error = store_verified(&queue, &keys, &lease, &witness, proof, Duration::ZERO).await.expect_err("refused");
+    let error = store_verified(&queue, keys, &lease, &witness, proof, Duration::ZERO).await.expect_err("refused");
     assert!(matches!(error, Error::WrongProof { .. }), "{error}");
     queue.fail(&lease, &error).await.expect("reported");
     tracing::error!(batch = lease.batch, code = error.code(), "lied");

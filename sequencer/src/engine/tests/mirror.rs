@@ -10,7 +10,7 @@ use ark_ff::Zero;
 use sheaf_core::F;
 use sheaf_core::geometry::Geometry;
 use sheaf_core::slot::Context;
-use sheaf_core::trace::{BatchHeader, SlotInput, build};
+use sheaf_core::trace::{BatchHeader, BuildError, SlotInput, build};
 use sheaf_core::transaction::Pair;
 use sheaf_core::tree::Tree;
 use sheaf_core::types::{AccountId, FIRST_BALANCE_WORD, field_from_address};
@@ -63,7 +63,7 @@ impl Mirror {
             if batch.sealed {
                 self.built += 1;
                 assert_eq!(batch.number.0, self.built, "batches are sealed in order");
-                self.build(batch.timestamp);
+                self.build(batch.timestamp, batch.shape);
             }
         }
     }
@@ -91,14 +91,22 @@ impl Mirror {
     }
 
     /// Builds the next batch as the builder does, and checks that it can be undone.
-    fn build(&mut self, timestamp: u32) {
+    fn build(&mut self, timestamp: u32, shape: u8) {
         let Batch { slots, undo } = self.batches.remove(&self.built).expect("a sealed batch has operations");
-        let (shape, domain) = (self.rules.shape, self.rules.domain);
+        let (shapes, domain) = (self.rules.shapes.clone(), self.rules.domain);
         for (address, old) in &undo {
             assert_eq!(self.tree.word(*address), *old, "what a word was before its batch");
         }
         let before: Vec<_> = self.tree.words().collect();
         let header = BatchHeader { domain, timestamp, fee_account: self.rules.fee_account };
+        for smaller in &shapes.as_slice()[..usize::from(shape)] {
+            // With a slot of padding, what is counted is what there is.
+            if slots.len() != smaller.slots {
+                let built = build(&mut self.tree, *smaller, header, &slots);
+                assert!(matches!(built, Err(BuildError::Overflow(_))), "a batch gets the smallest shape");
+            }
+        }
+        let shape = shapes.get(shape).expect("a shape of the contract");
         build(&mut self.tree, shape, header, &slots).expect("a sealed batch can be built");
         let mut undone: BTreeMap<u32, F> = self.tree.words().filter(|(_, value)| !value.is_zero()).collect();
         undone.extend(undo);

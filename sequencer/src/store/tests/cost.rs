@@ -29,7 +29,8 @@ fn block(rng: &mut ChaCha8Rng, number: u64, count: u32, (transaction, operation)
     let first = (number - 1) * u64::from(count);
     let batches = first / SLOTS + 1..=(first + u64::from(count)) / SLOTS + 1;
     let last = *batches.end();
-    let row = |batch| BatchRow { number: BatchNumber(batch), timestamp: 1, sealed: batch < last, l1_count: 0, op_count: 16 };
+    let row =
+        |batch| BatchRow { number: BatchNumber(batch), timestamp: 1, sealed: batch < last, shape: 0, l1_count: 0, op_count: 16 };
     block.batches = batches.map(row).collect();
     for i in 0..u64::from(count) {
         let (batch, position) = (BatchNumber((first + i) / SLOTS + 1), ((first + i) % SLOTS) as u32);

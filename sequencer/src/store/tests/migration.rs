@@ -1,6 +1,8 @@
 //! A database of the first version keeps its state.
 
 use super::*;
+use sheaf_core::shape::Shape;
+use sheaf_core::shapes::Shapes;
 use sqlx::Executor;
 
 #[tokio::test]
@@ -18,6 +20,8 @@ async fn the_state_survives_the_change_of_the_tables() {
          FROM unnest(ARRAY[2, 300]) i;
          INSERT INTO balances VALUES (1, 0, 5), (2, 0, 0), (2, 60, 340282366920938463463374607431768211455),
                                      (300, 1, 18446744073709551616), (300, 2, 18446744073709551615), (300, 3, 9223372036854775808);
+         INSERT INTO chain (chain_id, contract, shape, depth, fee_account) VALUES
+             (31337, decode(repeat('cc', 20), 'hex'), '{\"id\": 0, \"slots\": 16, \"leaf_rows\": 64, \"node_rows\": 380}', 15, 1);
          INSERT INTO retired_pairs VALUES (decode(repeat('02', 20), 'hex'), decode(repeat('00', 31) || '04', 'hex'))",
     )
     .execute(&pool)
@@ -46,4 +50,11 @@ async fn the_state_survives_the_change_of_the_tables() {
     assert_eq!(undone, [(17, F::from(7u64)), (35, F::from(0u64))].into());
     let base = Base::make(BaseWords::load(&mut tx, &loaded.state).await.unwrap(), |_, _| ()).await.unwrap();
     assert_eq!(base.built(), BatchNumber(0));
+    tx.commit().await.unwrap();
+
+    // The one shape becomes the list of them.
+    let third = migrations.iter().find(|m| m.version == 3).unwrap();
+    pool.execute(&*third.sql).await.unwrap();
+    let stored: String = sqlx::query_scalar("SELECT shapes::text FROM chain").fetch_one(&pool).await.unwrap();
+    assert_eq!(serde_json::from_str::<Shapes>(&stored).unwrap(), Shapes::one(Shape::DEVELOPMENT).unwrap());
 }

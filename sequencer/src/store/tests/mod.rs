@@ -64,7 +64,7 @@ impl Place {
 
     async fn commit(&mut self, block: &BlockRecord) -> Result<SignedBlock, StoreError> {
         let signed = self.signer.sign_block(block);
-        commit_block(&mut self.writer, block, &signed, 0, self.epoch, &Environment::system()).await?;
+        commit_block(&mut self.writer, block, &signed, self.epoch, &Environment::system()).await?;
         Ok(signed)
     }
 
@@ -101,7 +101,7 @@ impl Model {
     fn block(&mut self, rng: &mut ChaCha8Rng, number: u64, accounts: u32) -> BlockRecord {
         let mut block = BlockRecord {
             number: BlockNumber(number),
-            batches: vec![BatchRow { number: BatchNumber(1), timestamp: 1, sealed: false, l1_count: 0, op_count: 0 }],
+            batches: vec![BatchRow { number: BatchNumber(1), timestamp: 1, sealed: false, shape: 0, l1_count: 0, op_count: 0 }],
             transactions: Vec::new(),
             l1: Vec::new(),
             accounts: Vec::new(),

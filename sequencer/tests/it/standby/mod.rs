@@ -5,7 +5,7 @@ mod load;
 mod million;
 mod process;
 
-use crate::support::{User, World, check_batches, eventually, root_from_sql};
+use crate::support::{User, World, check_batches, eventually, root_from_sql, with_slots};
 use load::{Load, Sender};
 use process::Process;
 use serde_json::Value;
@@ -22,7 +22,7 @@ const TAKEOVER_TIME_MAX: Duration = Duration::from_secs(10);
 
 fn configure(config: &mut Config) {
     config.depth = 6;
-    config.shape.slots = 5;
+    config.shapes = with_slots(5);
     config.batch_timeout_ms = 40;
     config.l1_wait_ms = 20;
     config.takeover_after_ms = 3_000;

@@ -41,7 +41,9 @@ pub(crate) async fn check_batches(pool: &PgPool, config: &Config) -> (Tree, u64)
         assert_eq!(tree.root(), public.old_root, "batch {number} begins where the last one ended");
         let witness = store::load_witness(pool, BatchNumber(number)).await.unwrap();
         assert_eq!(witness.public, public);
-        assert_eq!(witness.c, commitment(&public.words(config.shape.slots), &witness.trace.words(geometry, &config.shape)));
+        let shape = config.shapes.get(row.get::<i16, _>("shape").try_into().unwrap()).unwrap();
+        assert_eq!(witness.shape, shape, "batch {number} has the shape that its row names");
+        assert_eq!(witness.c, commitment(&public.words(shape.slots), &witness.trace.words(geometry, &shape)));
         assert_eq!(witness.c, field(row, "commitment"));
         let ctx = public.context(geometry);
         let mut memory = Overlay::new(&tree);

@@ -15,6 +15,8 @@ use alloy_primitives::B256;
 use serde_json::Value;
 use sheaf_core::l1::queue_preimage;
 use sheaf_core::operation::Operation;
+use sheaf_core::shape::Shape;
+use sheaf_core::shapes::Shapes;
 use sheaf_core::transaction::{Payload, Transaction};
 use sheaf_core::types::{TokenId, field_to_bytes};
 use sheaf_devkit::postgres::TestDatabase;
@@ -47,6 +49,23 @@ pub(crate) fn config(url: &str) -> Config {
         "allow_unsafe_durability": true,
     });
     serde_json::from_value(json).unwrap()
+}
+
+/// One shape of this size.
+pub(crate) fn one_shape(slots: usize, leaf_rows: usize, node_rows: usize) -> Shapes {
+    Shapes::one(Shape { id: 0, slots, leaf_rows, node_rows }).unwrap()
+}
+
+/// The development shape with fewer slots.
+pub(crate) fn with_slots(slots: usize) -> Shapes {
+    let Shape { leaf_rows, node_rows, .. } = Shape::DEVELOPMENT;
+    one_shape(slots, leaf_rows, node_rows)
+}
+
+/// Two shapes of as many slots, with rows for whatever is done in them.
+pub(crate) fn two_shapes(small: usize, large: usize) -> Shapes {
+    let [first, second] = [(0, small), (1, large)].map(|(id, slots)| Shape { id, slots, ..Shape::DEVELOPMENT });
+    Shapes::new(vec![first, second]).unwrap()
 }
 
 /// The sequencer that runs, and how to stop it.

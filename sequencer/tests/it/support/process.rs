@@ -23,7 +23,7 @@ const LOG_LINES_MAX: usize = 400;
 /// Small batches, and everything that is done now and then is done often.
 pub(crate) fn configure(config: &mut Config) {
     config.depth = 7;
-    config.shape.slots = 5;
+    config.shapes = super::two_shapes(3, 5);
     config.batch_timeout_ms = 40;
     config.l1_wait_ms = 20;
     config.limits.block_operations_max = 12;

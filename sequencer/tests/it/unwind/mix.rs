@@ -1,6 +1,6 @@
 //! Everything that can be executed, in an order that a seed decides.
 
-use crate::support::{START, TOKEN, User, World, eventually, id, operator, sign};
+use crate::support::{START, TOKEN, User, World, eventually, id, operator, sign, two_shapes};
 use alloy_primitives::Address;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 /// Small batches and blocks, so that few operations make many of them.
 pub(super) fn configure(config: &mut Config) {
     config.depth = 6;
-    config.shape.slots = 5;
+    config.shapes = two_shapes(3, 5);
     config.limits.block_operations_max = 4;
     // Those that are killed did not resign: their successors wait for a part of this.
     config.takeover_after_ms = 500;
