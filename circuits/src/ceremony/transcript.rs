@@ -46,6 +46,7 @@ pub struct Contribution {
 
 /// What a contribution multiplied δ by.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are of the larger one, and there are few")]
 pub enum Share {
     /// A number that the contributor knew.
     Secret(Knowledge),
