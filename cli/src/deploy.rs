@@ -114,3 +114,26 @@ pub fn request(
         test_tokens: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sheaf_core::shape::Shape;
+    use sheaf_core::shapes::Shapes;
+
+    #[test]
+    fn keys_for_another_chain_or_from_another_ceremony_are_refused_before_anything_is_sent() {
+        let key = VerifyingKeyWords { alpha: Default::default(), beta: Default::default(), gamma: Default::default() };
+        let sizes = Shapes::one(Shape::DEVELOPMENT).unwrap();
+        let keys = |kind, transcript| Contract { kind, sizes: sizes.clone(), key, shapes: Vec::new(), transcript };
+        let development = keys(Kind::Development, B256::ZERO);
+        assert!(check(&development, 31_337, None).is_ok() && check(&development, 1_337, Some(B256::ZERO)).is_ok());
+        let refusal = |keys: &Contract, chain, expected| check(keys, chain, expected).unwrap_err().to_string();
+        assert!(refusal(&development, 1, None).starts_with("development_keys: "));
+        let hash = B256::repeat_byte(1);
+        assert!(refusal(&development, 31_337, Some(hash)).starts_with("keys_transcript: "));
+        let ceremony = keys(Kind::Ceremony, hash);
+        assert!(check(&ceremony, 1, None).is_ok() && check(&ceremony, 1, Some(hash)).is_ok());
+        assert!(refusal(&ceremony, 1, Some(B256::ZERO)).starts_with("keys_transcript: "));
+    }
+}

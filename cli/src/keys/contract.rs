@@ -149,3 +149,64 @@ pub(super) fn words(shape: &Shape, key: &VerifyingKey) -> Result<(VerifyingKeyWo
     };
     Ok((shared, own))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sheaf_circuits::ceremony::{Contribution, Share, Transcript};
+    use sheaf_circuits::keys::development_verifying_key;
+    use std::sync::OnceLock;
+
+    fn development() -> &'static VerifyingKey {
+        static KEY: OnceLock<VerifyingKey> = OnceLock::new();
+        KEY.get_or_init(|| development_verifying_key(GEOMETRY, &Shape::DEVELOPMENT))
+    }
+
+    fn ceremony(shape: Shape, secrets: usize) -> Summary {
+        let vk = development().clone();
+        let share = Share::Beacon { value: vec![shape.id], iterations_exponent: 10 };
+        let knowledge = sheaf_circuits::ceremony::Knowledge { s: vk.alpha_g1, s_x: vk.alpha_g1, r_x: vk.beta_g2 };
+        let with = |share| Contribution { name: String::new(), delta_g1: vk.alpha_g1, delta_g2: vk.delta_g2, share };
+        let mut contributions = vec![with(Share::Secret(knowledge)); secrets];
+        contributions.push(with(share));
+        let transcript = Transcript { phase1: B256::ZERO, initial: B256::repeat_byte(shape.id), contributions };
+        Summary { shape, origin: Origin::Ceremony(transcript), vk }
+    }
+
+    fn code(keys: &[Summary]) -> &'static str {
+        combine(keys).unwrap_err().code()
+    }
+
+    #[test]
+    fn shapes_of_one_phase_1_make_a_contract() {
+        let keys = [ceremony(Shape::DEVELOPMENT, 1), ceremony(Shape::MEDIUM, 2)];
+        let contract = combine(&keys).unwrap();
+        assert_eq!(contract.kind, Kind::Ceremony);
+        assert_eq!(contract.shapes.iter().map(|shape| shape.slots).collect::<Vec<_>>(), [16, 64]);
+        let hashes = [&keys[0], &keys[1]].map(|keys| keys.origin.transcript_hash());
+        assert_ne!(hashes[0], hashes[1]);
+        assert_eq!(contract.transcript, keccak256([hashes[0].0, hashes[1].0].concat()));
+        let one = combine(&keys[..1]).unwrap();
+        assert_eq!(one.transcript, keccak256(hashes[0]));
+        let development = Summary { origin: Origin::Development, ..keys[0].clone() };
+        let development = combine(&[development]).unwrap();
+        assert_eq!((development.kind, development.transcript), (Kind::Development, B256::ZERO));
+    }
+
+    #[test]
+    fn keys_that_do_not_belong_together_are_refused_by_name() {
+        let (small, medium) = (ceremony(Shape::DEVELOPMENT, 1), ceremony(Shape::MEDIUM, 1));
+        assert_eq!(code(&[]), "keys_shapes");
+        assert_eq!(code(std::slice::from_ref(&medium)), "keys_shapes", "the first one left out");
+        assert_eq!(code(&[small.clone(), small.clone()]), "keys_shapes", "one twice");
+        let development = Summary { origin: Origin::Development, ..medium.clone() };
+        assert_eq!(code(&[small.clone(), development]), "keys_kinds");
+        let mut other = medium.clone();
+        other.vk.beta_g2 = other.vk.gamma_g2;
+        assert_eq!(code(&[small.clone(), other]), "keys_phase1");
+        assert_eq!(code(&[small.clone(), ceremony(Shape::MEDIUM, 0)]), "ceremony_without_contribution");
+        let mut other = medium;
+        other.vk.gamma_abc_g1.pop();
+        assert_eq!(code(&[small, other]), "keys_inputs");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod commands;
 mod config;
+mod keys;
 mod plan;
 mod tally;
 mod verify;
