@@ -144,6 +144,8 @@ pub struct Limits {
     pub request_transactions_max: usize,
     /// Sealed batches that wait to be built; beyond, no transactions are taken.
     pub unbuilt_batches_max: u64,
+    /// Sealed batches that L1 has not accepted; beyond, no transactions are taken.
+    pub unsettled_batches_max: u64,
     /// Rows kept of refused transactions.
     pub rejections_max: u32,
     /// Bytes of changes of the state that blocks may leave in the database before they are folded in, about 40 a transfer.
@@ -159,6 +161,7 @@ impl Default for Limits {
             block_operations_max: 2_000,
             request_transactions_max: 1_000,
             unbuilt_batches_max: 10_000,
+            unsettled_batches_max: 100_000,
             rejections_max: 10_000,
             state_log_bytes_max: 8 << 20,
         }

@@ -121,6 +121,7 @@ impl Leading {
             geometry: config.geometry(),
             next: resume.next_unread_l1(),
             tokens: resume.tokens.clone(),
+            unsettled: None,
             news: news_sender,
             environment: environment.clone(),
             health: health.clone(),

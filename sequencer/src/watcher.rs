@@ -1,9 +1,10 @@
-//! Brings confirmed entries of the L1 queue and newly listed tokens to the engine.
+//! Brings confirmed entries of the L1 queue, newly listed tokens and how far L1 has come to the engine.
 
 use crate::engine::L1Entry;
 use crate::environment::{Environment, Step};
 use crate::health::Health;
 use crate::store::{self, StoreError};
+use crate::types::BatchNumber;
 use sheaf_core::geometry::Geometry;
 use sheaf_core::types::TokenId;
 use sqlx::PgPool;
@@ -24,6 +25,15 @@ pub(crate) enum L1News {
     Entry(L1Entry),
     /// All tokens that are listed.
     Tokens(BTreeSet<TokenId>),
+    /// The oldest batch that L1 has not accepted, if there is a sealed one.
+    Unsettled(Option<BatchNumber>),
+}
+
+/// What is read at once.
+struct Read {
+    tokens: BTreeSet<TokenId>,
+    entries: Vec<L1Entry>,
+    unsettled: Option<BatchNumber>,
 }
 
 /// What a look has found.
@@ -52,6 +62,7 @@ pub(crate) struct Watcher {
     pub(crate) geometry: Geometry,
     pub(crate) next: u64,
     pub(crate) tokens: BTreeSet<TokenId>,
+    pub(crate) unsettled: Option<BatchNumber>,
     pub(crate) news: mpsc::Sender<L1News>,
     pub(crate) environment: Environment,
     pub(crate) health: Health,
@@ -88,7 +99,12 @@ impl Watcher {
 
     /// Reports what is new, and says whether that is all.
     async fn look(&mut self, listener: &mut Option<PgListener>) -> Result<Found, StoreError> {
-        let Some((tokens, entries)) = store::in_time(self.read(listener)).await? else { return Ok(Found::Unwinding) };
+        let read = store::in_time(self.read(listener)).await?;
+        let Some(Read { tokens, entries, unsettled }) = read else { return Ok(Found::Unwinding) };
+        if unsettled != self.unsettled {
+            self.unsettled = unsettled;
+            let _ = self.news.send(L1News::Unsettled(unsettled)).await;
+        }
         if tokens != self.tokens {
             self.tokens.clone_from(&tokens);
             let _ = self.news.send(L1News::Tokens(tokens)).await;
@@ -104,8 +120,8 @@ impl Watcher {
         Ok(if count == ENTRIES_MAX { Found::Full } else { Found::All })
     }
 
-    /// All listed tokens and the next entries; `None` if work is to be taken back.
-    async fn read(&self, listener: &mut Option<PgListener>) -> Result<Option<(BTreeSet<TokenId>, Vec<L1Entry>)>, StoreError> {
+    /// What settlement has written; `None` if work is to be taken back.
+    async fn read(&self, listener: &mut Option<PgListener>) -> Result<Option<Read>, StoreError> {
         if listener.is_none() {
             // Listening begins before looking, so that nothing falls between.
             let mut fresh = PgListener::connect_with(&self.pool).await?;
@@ -117,6 +133,7 @@ impl Watcher {
         }
         let tokens = store::listed_tokens(&mut *self.pool.acquire().await?).await?;
         let entries = store::confirmed_entries(&self.pool, self.geometry, self.next, ENTRIES_MAX).await?;
-        Ok(Some((tokens, entries)))
+        let unsettled = store::oldest_unsettled(&self.pool).await?;
+        Ok(Some(Read { tokens, entries, unsettled }))
     }
 }

@@ -114,6 +114,8 @@ pub(crate) struct Driver {
     in_flight: VecDeque<Flight>,
     recent: Recent,
     pace: Pace,
+    /// The oldest batch that is sealed and that L1 has not accepted.
+    unsettled: Option<BatchNumber>,
 }
 
 impl Driver {
@@ -129,6 +131,7 @@ impl Driver {
             in_flight: VecDeque::new(),
             recent: Recent::default(),
             pace: Pace::new(Instant::now()),
+            unsettled: None,
         }
     }
 
@@ -222,6 +225,7 @@ impl Driver {
         match news {
             L1News::Entry(entry) => self.engine.offer_l1(entry)?,
             L1News::Tokens(tokens) => self.engine.set_tokens(tokens),
+            L1News::Unsettled(oldest) => self.hear_unsettled(oldest),
         }
         Ok(())
     }

@@ -8,11 +8,11 @@ use crate::environment::Step;
 use crate::error::Refusal;
 use crate::mempool::{Entry, Inserted, Removed};
 use crate::signer::SignedBlock;
-use crate::types::Placement;
+use crate::types::{BatchNumber, Placement};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// After this it is worth looking whether the builder has caught up.
+/// After this it is worth looking whether the builder, or settlement, has caught up.
 const BEHIND_PAUSE: Duration = Duration::from_secs(5);
 
 type Waiter = oneshot::Sender<Reply>;
@@ -50,11 +50,30 @@ impl Driver {
 
     fn admit(&self, verified: &Verified) -> Result<(), Refusal> {
         self.engine.admission(verified, self.environment.now())?;
-        if self.builder_is_behind() { Err(Refusal::PoolFull) } else { Ok(()) }
+        if self.builder_is_behind() || self.settlement_is_behind() { Err(Refusal::PoolFull) } else { Ok(()) }
     }
 
     fn builder_is_behind(&self) -> bool {
         self.engine.open().number().0 > self.ends.progress.built().0 + self.config.limits.unbuilt_batches_max
+    }
+
+    /// Whether so many batches wait for their proofs or for L1 that no more transactions are promised anything. What L1 itself
+    /// asks for is executed all the same.
+    fn settlement_is_behind(&self) -> bool {
+        let waiting = |oldest: BatchNumber| self.engine.open().number().0 - oldest.0;
+        self.unsettled.is_some_and(|oldest| waiting(oldest) > self.config.limits.unsettled_batches_max)
+    }
+
+    /// Takes in which batch is the oldest that L1 has not accepted.
+    pub(super) fn hear_unsettled(&mut self, oldest: Option<BatchNumber>) {
+        let before = self.settlement_is_behind();
+        self.unsettled = oldest;
+        let (oldest, max) = (oldest.map(|number| number.0), self.config.limits.unsettled_batches_max);
+        match (before, self.settlement_is_behind()) {
+            (false, true) => tracing::warn!(oldest, max, "too many batches wait for L1: no transactions are taken"),
+            (true, false) => tracing::info!(oldest, "L1 has caught up: transactions are taken again"),
+            _ => {}
+        }
     }
 
     /// Does what is due, and executes what is ready, up to a block.
@@ -134,7 +153,7 @@ impl Driver {
     pub(super) fn publish(&self) {
         let (open, now) = (self.engine.open(), self.environment.now());
         let pending = self.pool.len() + self.in_flight.iter().map(Flight::len).sum::<usize>();
-        let pause = if self.builder_is_behind() { BEHIND_PAUSE } else { self.pace.pause(pending) };
+        let pause = if self.builder_is_behind() || self.settlement_is_behind() { BEHIND_PAUSE } else { self.pace.pause(pending) };
         let retry_after_ms = pause.as_millis() as u64;
         let (timestamp, replaying) = (self.engine.timestamp(now), self.engine.replaying());
         let view = View { timestamp, open_batch: open.number(), pending, retry_after_ms, replaying };

@@ -2,6 +2,7 @@
 
 use super::{StoreError, decode};
 use crate::engine::{BadEntry, L1Entry};
+use crate::types::BatchNumber;
 use sheaf_core::geometry::Geometry;
 use sheaf_core::types::TokenId;
 use sqlx::{PgConnection, PgPool};
@@ -31,6 +32,13 @@ pub(crate) async fn confirmed_entries(
         entries.push(entry.map_err(|error: BadEntry| StoreError::Damaged(error.to_string()))?);
     }
     Ok(entries)
+}
+
+/// The oldest batch that is sealed and not settled.
+pub(crate) async fn oldest_unsettled(pool: &PgPool) -> Result<Option<BatchNumber>, StoreError> {
+    let query = "SELECT min(number) FROM batches WHERE status IN ('sealed', 'proven')";
+    let oldest: Option<i64> = sqlx::query_scalar(query).fetch_one(pool).await?;
+    Ok(oldest.map(|number| BatchNumber(number.cast_unsigned())))
 }
 
 /// The tokens that transactions may name.

@@ -7,6 +7,7 @@ use sheaf_core::transaction::Payload;
 use sheaf_core::types::TokenId;
 use sheaf_sequencer::Config;
 use sheaf_sequencer::wire::SubmitResult;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::task::JoinHandle;
 
 /// A sequencer with alice (account 2, rich) and bob (account 3).
@@ -192,6 +193,33 @@ async fn nothing_is_taken_while_too_many_batches_wait_to_be_built() {
     world.config.limits.unbuilt_batches_max = 1;
     world.restart().await;
     world.execute(transfer(2, 0, &bob, 1, 10), &alice).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_taken_while_too_many_batches_wait_for_l1() {
+    let (mut world, alice, bob) = world(|_| {}).await;
+    world.seal_and_build().await;
+    world.config.limits.unsettled_batches_max = 0;
+    world.restart().await;
+    let nonce = AtomicU64::new(0);
+    let refused = async |world: &World| {
+        let next = nonce.load(Ordering::Relaxed);
+        match world.submit(&sign(transfer(2, next, &bob, 1, 10), &alice)).await {
+            SubmitResult::Rejected { code, retry_after_ms: Some(1..), .. } => code == "pool_full",
+            // It had not heard yet.
+            SubmitResult::Executed { .. } => {
+                nonce.store(next + 1, Ordering::Relaxed);
+                false
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    eventually("it is refused", || async { refused(&world).await.then_some(()) }).await;
+    // What L1 asks for is not held up.
+    world.fund(&bob, TokenId::ETH, 5).await;
+    sqlx::query("UPDATE batches SET status = 'settled' WHERE status = 'sealed'").execute(&world.pool).await.unwrap();
+    eventually("it is taken again", || async { (!refused(&world).await).then_some(()) }).await;
     world.stop().await;
 }
 
