@@ -13,7 +13,7 @@ use sheaf_sequencer::{BatchNumber, store};
 
 /// Of a tree of depth 5.
 const DEPTH: u32 = 5;
-const SMALL: Shape = Shape { id: 0, slots: 3, leaf_rows: 8, node_rows: 20 };
+const SMALL: Shape = Shape { id: 0, slots: 3, leaf_rows: 7, node_rows: 20 };
 const LARGE: Shape = Shape { id: 1, slots: 5, leaf_rows: 40, node_rows: 100 };
 
 const SHAPES: &str =
