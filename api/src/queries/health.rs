@@ -5,7 +5,8 @@ use crate::error::ApiError;
 use crate::model::{KeyHealth, L1Health, Waiting};
 use alloy_primitives::Address;
 use sheaf_core::json::address_to_hex;
-use sqlx::PgPool;
+use sqlx::postgres::PgRow;
+use sqlx::{PgPool, Row};
 
 pub(crate) async fn l1_health(pool: &PgPool) -> Result<Option<L1Health>, ApiError> {
     let query = "SELECT head, confirmed, greatest(extract(epoch FROM now() - head_at), 0)::bigint FROM l1_cursor";
@@ -38,12 +39,18 @@ pub(crate) async fn waiting(pool: &PgPool) -> Result<Waiting, ApiError> {
 }
 
 pub(crate) async fn key_health(pool: &PgPool) -> Result<Vec<KeyHealth>, ApiError> {
-    let query = "SELECT kind, address, balance_wei::text, days_left, greatest(extract(epoch FROM now() - at), 0)::bigint
+    let query = "SELECT kind, address, balance_wei::text, days_left, greatest(extract(epoch FROM now() - at), 0)::bigint AS age
         FROM l1_keys ORDER BY kind";
-    let rows: Vec<(String, Vec<u8>, String, Option<f64>, i64)> = sqlx::query_as(query).fetch_all(pool).await?;
-    let key = |(kind, address, balance_wei, days_left, age): (String, Vec<u8>, String, Option<f64>, i64)| {
-        let address = Address::try_from(address.as_slice()).map_err(ApiError::internal)?;
-        Ok(KeyHealth { kind, address: address_to_hex(address), balance_wei, days_left, age_seconds: unsigned(age)? })
+    let key = |row: PgRow| -> Result<KeyHealth, ApiError> {
+        let address = Address::try_from(row.try_get::<&[u8], _>("address")?).map_err(ApiError::internal)?;
+        Ok(KeyHealth {
+            kind: row.try_get("kind")?,
+            address: address_to_hex(address),
+            balance_wei: row.try_get("balance_wei")?,
+            days_left: row.try_get("days_left")?,
+            age_seconds: unsigned(row.try_get::<i64, _>("age")?)?,
+        })
     };
+    let rows = sqlx::query(query).fetch_all(pool).await?;
     rows.into_iter().map(key).collect()
 }
