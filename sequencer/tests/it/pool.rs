@@ -218,6 +218,7 @@ async fn nothing_is_taken_while_too_many_batches_wait_for_l1() {
     eventually("it is refused", || async { refused(&world).await.then_some(()) }).await;
     // What L1 asks for is not held up.
     world.fund(&bob, TokenId::ETH, 5).await;
+    world.all_built().await;
     sqlx::query("UPDATE batches SET status = 'settled' WHERE status = 'sealed'").execute(&world.pool).await.unwrap();
     eventually("it is taken again", || async { (!refused(&world).await).then_some(()) }).await;
     world.stop().await;
