@@ -86,7 +86,7 @@ pub fn prove(
     let ((sum_h, sum_l), (sum_a, (sum_b1, sum_b2))) = rayon::join(
         || {
             // The quotient's coefficients look like random numbers. The last one is 0, and has no base.
-            rayon::join(|| msm_unchecked(&key.h_query, &h), || factors.sum(&key.l_query, matrices.input_count))
+            rayon::join(|| sum_of_random_products(&key.h_query, &h), || factors.sum(&key.l_query, matrices.input_count))
         },
         || {
             let b = || rayon::join(|| factors.sum(&key.b_g1_query, 0), || factors.sum(&key.b_g2_query, 0));
@@ -177,6 +177,11 @@ fn multiply(values: &mut [F], factors: &[F]) {
 pub fn sum_of_products<P: SWCurveConfig<ScalarField = F>>(bases: &[Affine<P>], factors: &[F]) -> Projective<P> {
     assert_eq!(bases.len(), factors.len(), "each base has a factor");
     Factors::new(factors).sum(bases, 0)
+}
+
+/// Σ factor·base for factors that look like random numbers, so that no two are equal. Left over factors have no base.
+pub fn sum_of_random_products<P: SWCurveConfig<ScalarField = F>>(bases: &[Affine<P>], factors: &[F]) -> Projective<P> {
+    msm_unchecked(bases, factors)
 }
 
 /// Factors in the order of their values: those that are equal stand together. Made once, it serves several rows of bases.

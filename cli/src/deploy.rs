@@ -33,8 +33,8 @@ pub struct Options {
     /// A file with a shape's keys; given once for each shape [default: the development keys of the development shape].
     #[arg(long, value_name = "FILE")]
     pub keys: Vec<PathBuf>,
-    /// The hash that the keys' ceremony transcripts must have together; zero for development keys. The contract gets the
-    /// files' own hash in any case.
+    /// The hash that the keys' ceremony transcripts must have together, from `sheaf keys verify` of each; zero for
+    /// development keys. Needed on all but local test chains.
     #[arg(long, value_name = "HASH")]
     pub transcript: Option<B256>,
     /// An ERC-20 to list; may be given several times.
@@ -86,6 +86,10 @@ fn check(keys: &Contract, chain_id: u64, expected: Option<B256>) -> Result<()> {
         "development_keys: development keys can't be deployed on chain {chain_id}: it is no local test chain"
     );
     let found = keys.transcript;
+    ensure!(
+        expected.is_some() || LOCAL_CHAINS.contains(&chain_id),
+        "keys_transcript: --transcript must say which ceremony's keys chain {chain_id} gets; these have {found}"
+    );
     let expected = expected.unwrap_or(found);
     ensure!(found == expected, "keys_transcript: the keys' transcripts have hash {found}, expected is {expected}");
     Ok(())
@@ -133,7 +137,8 @@ mod tests {
         let hash = B256::repeat_byte(1);
         assert!(refusal(&development, 31_337, Some(hash)).starts_with("keys_transcript: "));
         let ceremony = keys(Kind::Ceremony, hash);
-        assert!(check(&ceremony, 1, None).is_ok() && check(&ceremony, 1, Some(hash)).is_ok());
+        assert!(check(&ceremony, 1, Some(hash)).is_ok() && check(&ceremony, 31_337, None).is_ok());
+        assert!(refusal(&ceremony, 1, None).starts_with("keys_transcript: "), "a real chain's keys must be named");
         assert!(refusal(&ceremony, 1, Some(B256::ZERO)).starts_with("keys_transcript: "));
     }
 }

@@ -5,7 +5,7 @@ use crate::keys::Keys;
 use alloy_primitives::B256;
 use sheaf_circuits::keys::{KeyError, KeyInfo, KeySet};
 use sheaf_core::geometry::Geometry;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -152,7 +152,8 @@ fn choose(config: &Config) -> Result<Vec<(PathBuf, KeyInfo)>, KeyringError> {
                 KeyringError::NotFound { path: path.clone(), wanted: *wanted, found }
             })
         };
-        config.verifying_keys.iter().map(find).collect::<Result<_, _>>()?
+        let wanted: BTreeSet<_> = config.verifying_keys.iter().collect();
+        wanted.into_iter().map(find).collect::<Result<_, _>>()?
     };
     check(config.depth, &chosen)?;
     Ok(chosen)

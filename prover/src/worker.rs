@@ -169,7 +169,8 @@ impl Worker {
     async fn expected(&self, shape: u8) -> Result<Option<Duration>> {
         match self.last.get(&shape) {
             Some(last) => Ok(Some(*last)),
-            None => in_time(self.queue.last_proving(shape)).await,
+            // It is told in the log only.
+            None => Ok(in_time(self.queue.last_proving(shape)).await.unwrap_or_default()),
         }
     }
 

@@ -95,8 +95,8 @@ pub enum Refusal {
     /// No index is left for a new account.
     #[error("no account can be created any more")]
     NoFreeAccount,
-    /// Too many transactions wait already.
-    #[error("too many transactions are waiting: send it again later")]
+    /// Too many transactions wait already, or too many batches wait to be built or for L1.
+    #[error("too many transactions or batches are waiting: send it again later")]
     PoolFull,
     /// The sequencer can't take transactions now.
     #[error("transactions can't be taken right now: send it again later")]

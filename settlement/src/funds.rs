@@ -51,7 +51,9 @@ impl Funds {
             if low && !key.warned {
                 tracing::warn!(kind = key.kind, address = %key.address, balance_wei = %balance, days, "this key's funds run out");
             }
-            key.warned = low;
+            // Not warned again at once when it hovers about the bound.
+            let near = days.is_some_and(|days| days < 1.25 * self.warning_days);
+            key.warned = low || (key.warned && near);
         }
         Ok(())
     }

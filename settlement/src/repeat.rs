@@ -44,7 +44,7 @@ pub(crate) async fn repeat<S: Step>(mut step: S, mut pace: Pace) -> Error {
             Err(error) if error.halts() => return error,
             Err(error) => {
                 failures += 1;
-                let wait = pace.poll.saturating_mul(1 << (failures - 1).min(10)).min(WAIT_MAX);
+                let wait = pace.poll.saturating_mul(1 << (failures - 1).min(10)).min(WAIT_MAX.max(pace.poll));
                 tracing::warn!(part = S::NAME, code = error.code(), %error, failures, wait_ms = wait.as_millis() as u64, "trying again");
                 tokio::time::sleep(wait).await;
             }

@@ -10,7 +10,7 @@ use crate::store::sent::{self, End};
 use alloy::eips::BlockId;
 use alloy::eips::eip2718::Encodable2718;
 use alloy::network::{EthereumWallet, NetworkTransactionBuilder, TransactionBuilder};
-use alloy::primitives::{Address, Bytes};
+use alloy::primitives::{Address, B256, Bytes};
 use alloy::providers::Provider;
 use alloy::rpc::types::TransactionRequest;
 use alloy::signers::local::PrivateKeySigner;
@@ -19,9 +19,11 @@ use std::time::{Duration, Instant};
 
 /// The most gas that a transaction may have (EIP-7825).
 const GAS_MAX: u64 = 16_777_216;
-/// How often a node is asked for the receipt of a transaction whose nonce is used: nodes tell of the state a moment before
+/// How long a node is asked for the receipt of a transaction whose nonce is used: nodes tell of the state a moment before
 /// they tell of the block.
-const RECEIPT_ASKED_MAX: usize = 20;
+const RECEIPT_WAIT: Duration = Duration::from_secs(2);
+/// How often.
+const RECEIPT_POLL: Duration = Duration::from_millis(20);
 
 /// What a key pays for gas, in wei a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,8 +114,11 @@ impl Sender {
         let gas = self.gas(&request, batch).await?;
         let request = request.with_chain_id(self.l1.chain_id).with_nonce(nonce).with_gas_limit(gas);
         let mut fee = self.fee().await?;
+        let mut offered = Vec::new();
         loop {
-            let wait = match self.offer(batch, &request, fee).await? {
+            let (hash, answer) = self.offer(batch, &request, fee).await?;
+            offered.push(hash);
+            let wait = match answer {
                 Answer::Taken | Answer::TooCheap => self.policy.stuck_after,
                 Answer::Underpriced => Duration::ZERO,
                 Answer::TooLate => break,
@@ -137,21 +142,31 @@ impl Sender {
             );
             tokio::time::sleep(self.policy.poll).await;
         }
-        for _ in 0..RECEIPT_ASKED_MAX {
-            if self.close_open().await? == 0 {
-                break;
+        self.wait_for_receipt(&offered).await?;
+        self.close_open().await
+    }
+
+    /// Waits until the node tells of a block with one of these, but not for long: one that an earlier process sent may have
+    /// used their nonce.
+    async fn wait_for_receipt(&self, hashes: &[B256]) -> Result<()> {
+        let start = Instant::now();
+        while start.elapsed() < RECEIPT_WAIT {
+            for hash in hashes {
+                if self.l1.provider.get_transaction_receipt(*hash).await?.is_some() {
+                    return Ok(());
+                }
             }
-            tokio::time::sleep(self.policy.poll.min(self.policy.stuck_after)).await;
+            tokio::time::sleep(RECEIPT_POLL).await;
         }
         Ok(())
     }
 
-    /// Finds out how the transactions ended that this or an earlier process sent; answers how many still wait.
+    /// Finds out how the transactions ended that this or an earlier process sent.
     ///
     /// # Errors
     /// [`Error::Failed`] if the latest of them reverted; [`Error::L1`] or [`Error::Database`].
-    async fn close_open(&self) -> Result<usize> {
-        let (mut failed, mut waiting) = (None, 0);
+    async fn close_open(&self) -> Result<()> {
+        let mut failed = None;
         for hash in sent::open(&self.pool, self.kind).await? {
             if let Some(receipt) = self.l1.provider.get_transaction_receipt(hash).await? {
                 let (gas, gas_price_wei, succeeded) = (receipt.gas_used, receipt.effective_gas_price, receipt.status());
@@ -160,11 +175,9 @@ impl Sender {
                 failed = (!succeeded).then_some(hash);
             } else if self.l1.provider.get_transaction_by_hash(hash).await?.is_none() {
                 sent::forget(&self.pool, hash).await?;
-            } else {
-                waiting += 1;
             }
         }
-        failed.map_or(Ok(waiting), |hash| Err(Error::Failed { hash }))
+        failed.map_or(Ok(()), |hash| Err(Error::Failed { hash }))
     }
 
     async fn nonce(&self) -> Result<u64> {
@@ -185,7 +198,7 @@ impl Sender {
     }
 
     /// Signs, writes down, sends.
-    async fn offer(&self, batch: u64, request: &TransactionRequest, fee: Fee) -> Result<Answer> {
+    async fn offer(&self, batch: u64, request: &TransactionRequest, fee: Fee) -> Result<(B256, Answer)> {
         let request = request.clone().with_max_fee_per_gas(fee.max).with_max_priority_fee_per_gas(fee.tip);
         let envelope = request.build(&self.wallet).await.map_err(|error| Error::L1(format!("signing: {error}")))?;
         let hash = *envelope.tx_hash();
@@ -193,9 +206,9 @@ impl Sender {
         match self.l1.provider.send_raw_transaction(&envelope.encoded_2718()).await {
             Ok(_) => {
                 tracing::info!(kind = self.kind, batch, %hash, "sent");
-                Ok(Answer::Taken)
+                Ok((hash, Answer::Taken))
             }
-            Err(error) => Ok(refusal(&error).ok_or(error)?),
+            Err(error) => Ok((hash, refusal(&error).ok_or(error)?)),
         }
     }
 

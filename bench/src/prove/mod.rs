@@ -15,7 +15,7 @@ use clap::{Args, ValueEnum};
 use contenders::Prover;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use sheaf_circuits::groth16::sum_of_products;
+use sheaf_circuits::groth16::{sum_of_products, sum_of_random_products};
 use sheaf_circuits::keys::KeySet;
 use sheaf_circuits::prove::{Blinding, assignment, prove, verify};
 use sheaf_core::geometry::Geometry;
@@ -170,7 +170,7 @@ fn parts(keys: &KeySet, witness: &BatchWitness, rounds: u32, bar: &ProgressBar) 
         ("msm b in G1", &|| _ = black_box(sum_of_products(&key.b_g1_query, &values))),
         ("msm b in G2", &|| _ = black_box(sum_of_products(&key.b_g2_query, &values))),
         ("msm l", &|| _ = black_box(sum_of_products(&key.l_query, private))),
-        ("msm h", &|| _ = black_box(sum_of_products(&key.h_query, h))),
+        ("msm h", &|| _ = black_box(sum_of_random_products(&key.h_query, h))),
     ];
     let part = |(part, work): (&'static str, &dyn Fn())| {
         bar.set_message(part);

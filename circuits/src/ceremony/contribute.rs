@@ -4,7 +4,8 @@ use super::error::CeremonyError;
 use super::knowledge::Statement;
 use super::sparse::normalized;
 use super::transcript::{Contribution, Share, TEXT_BYTES_MAX, Transcript};
-use crate::keys::{Origin, StoredKeys};
+use super::verify::check_transcript;
+use crate::keys::{Origin, StoredKeys, check_multiplied_points};
 use alloy_primitives::{B256, keccak256};
 use ark_bn254::G1Affine;
 use ark_ec::{AffineRepr as _, CurveGroup as _};
@@ -21,11 +22,13 @@ const ITERATIONS_EXPONENTS: std::ops::RangeInclusive<u8> = 10..=32;
 
 /// Multiplies δ by a number that follows from 32 secret random bytes, and proves that it was known.
 ///
-/// The bytes and the number are wiped from memory as far as a program can: copies that the compiler made may remain until
-/// the process ends.
+/// Points that are on no curve could tell the number to whoever supplied them, so those that are multiplied are checked
+/// first, and the transcript too. The bytes and the number are wiped from memory as far as a program can: copies that the
+/// compiler or the generator of random numbers made may remain until the process ends.
 ///
 /// # Errors
-/// [`CeremonyError::NotCeremony`], [`CeremonyError::Finished`], or [`CeremonyError::Text`] for a name above 255 bytes.
+/// [`CeremonyError::NotCeremony`], [`CeremonyError::Finished`], [`CeremonyError::Text`] for a name above 255 bytes,
+/// [`CeremonyError::Key`] for points that are none, or those of [`check_transcript`]; the keys are as before then.
 pub fn contribute(keys: &mut StoredKeys, name: &str, entropy: Zeroizing<[u8; 32]>) -> Result<(), CeremonyError> {
     let before = open_transcript(keys, name)?.hash();
     let mut rng = Zeroizing::new(*entropy).as_slice().try_into().map(ChaCha20Rng::from_seed).expect("32 bytes");
@@ -46,9 +49,6 @@ pub fn contribute(keys: &mut StoredKeys, name: &str, entropy: Zeroizing<[u8; 32]
 /// # Errors
 /// As [`contribute`], and for a value or an exponent out of range.
 pub fn beacon(keys: &mut StoredKeys, name: &str, value: &[u8], iterations_exponent: u8) -> Result<(), CeremonyError> {
-    if value.is_empty() || value.len() > TEXT_BYTES_MAX {
-        return Err(CeremonyError::Text("a beacon's value", 1));
-    }
     let before = open_transcript(keys, name)?.hash();
     let x = beacon_number(before, value, iterations_exponent)?;
     multiply(keys, x);
@@ -60,6 +60,9 @@ pub fn beacon(keys: &mut StoredKeys, name: &str, value: &[u8], iterations_expone
 
 /// What a beacon multiplies δ by: keccak256 of the value, 2^exponent times over, then with the transcript's hash.
 pub(super) fn beacon_number(before: B256, value: &[u8], iterations_exponent: u8) -> Result<F, CeremonyError> {
+    if value.is_empty() || value.len() > TEXT_BYTES_MAX {
+        return Err(CeremonyError::Text("a beacon's value", 1));
+    }
     if !ITERATIONS_EXPONENTS.contains(&iterations_exponent) {
         return Err(CeremonyError::Iterations(iterations_exponent));
     }
@@ -76,7 +79,12 @@ fn open_transcript<'a>(keys: &'a StoredKeys, name: &str) -> Result<&'a Transcrip
     if transcript.is_finished() {
         return Err(CeremonyError::Finished);
     }
-    if name.len() > TEXT_BYTES_MAX { Err(CeremonyError::Text("a name", 0)) } else { Ok(transcript) }
+    if name.len() > TEXT_BYTES_MAX {
+        return Err(CeremonyError::Text("a name", 0));
+    }
+    check_multiplied_points(&keys.proving_key)?;
+    check_transcript((keys.geometry, &keys.shape), keys.fingerprint, &keys.proving_key, transcript)?;
+    Ok(transcript)
 }
 
 fn append(keys: &mut StoredKeys, contribution: Contribution) {

@@ -46,19 +46,19 @@ pub fn import(
     let vk = VerifyingKey { alpha_g1: phase1.alpha_g1, beta_g2: phase1.beta_g2, gamma_g2: g2, delta_g2: g2, gamma_abc_g1 };
     let (beta_g1, delta_g1) = (phase1.beta_g1, G1Affine::generator());
     let proving_key = ProvingKey { vk, beta_g1, delta_g1, a_query, b_g1_query, b_g2_query, h_query, l_query };
-    let initial = initial_digest((geometry, &shape), &matrices, &proving_key);
+    let initial = initial_digest((geometry, &shape), matrices.fingerprint(), &proving_key);
     let origin = Origin::Ceremony(Transcript { phase1: phase1.digest(), initial, contributions: Vec::new() });
     let quotient = Quotient::new(&matrices);
     progress(1.0);
     KeySet { shape, geometry, origin, proving_key, matrices, quotient }
 }
 
-/// Digest of what no contribution changes: size, fingerprint, and all points that are not over δ.
-pub fn initial_digest((geometry, shape): (Geometry, &Shape), matrices: &Matrices, key: &ProvingKey) -> B256 {
+/// Digest of what no contribution changes: size, fingerprint of the circuit, and all points that are not over δ.
+pub fn initial_digest((geometry, shape): (Geometry, &Shape), fingerprint: u64, key: &ProvingKey) -> B256 {
     let ProvingKey { vk, beta_g1, a_query, b_g1_query, b_g2_query, .. } = key;
     let mut hasher = Keccak256::new();
     hasher.update(size_bytes(geometry, shape));
-    hasher.update(matrices.fingerprint().to_be_bytes());
+    hasher.update(fingerprint.to_be_bytes());
     let mut words = [g1_words(&vk.alpha_g1), g1_words(beta_g1)].concat();
     words.extend([g2_words(&vk.beta_g2), g2_words(&vk.gamma_g2)].concat());
     words.extend(vk.gamma_abc_g1.iter().flat_map(g1_words));

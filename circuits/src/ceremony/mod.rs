@@ -25,4 +25,4 @@ pub use error::CeremonyError;
 pub use import::{import, initial_digest};
 pub use phase1::Phase1;
 pub use transcript::{Contribution, Knowledge, Share, Transcript};
-pub use verify::verify;
+pub use verify::{check_secret, check_transcript, verify};

@@ -15,6 +15,8 @@ use ark_ec::{AffineRepr as _, CurveGroup as _};
 use ark_ff::Zero as _;
 use rayon::prelude::*;
 use sheaf_core::F;
+use sheaf_core::geometry::Geometry;
+use sheaf_core::shape::Shape;
 
 /// Verifies that keys follow from a phase 1 that was read for their circuit: that each point of the key is what the circuit,
 /// phase 1 and δ make it, and that δ is what it became by the transcript's contributions, each by somebody who knew his
@@ -24,23 +26,48 @@ use sheaf_core::F;
 /// [`CeremonyError`]: the first thing that is not right.
 pub fn verify(keys: &KeySet, phase1: &Phase1, seed: [u8; 32]) -> Result<(), CeremonyError> {
     let Origin::Ceremony(transcript) = &keys.origin else { return Err(CeremonyError::NotCeremony) };
-    // A transcript that is in memory may have points that no file could have.
-    if Transcript::from_bytes(&transcript.to_bytes()).as_ref() != Some(transcript) {
-        return Err(CeremonyError::Transcript);
-    }
     check_points(&keys.proving_key)?;
     if transcript.phase1 != phase1.digest() {
         return Err(CeremonyError::Phase1);
     }
-    let size = (keys.geometry, &keys.shape);
-    if transcript.initial != initial_digest(size, &keys.matrices, &keys.proving_key) {
+    check_secret(transcript)?;
+    check_transcript((keys.geometry, &keys.shape), keys.matrices.fingerprint(), &keys.proving_key, transcript)?;
+    points(&keys.proving_key, &keys.matrices, phase1, &mut Factors::new(seed))
+}
+
+/// Checks that somebody contributed a secret, and that the secrets are not such that everybody knows δ all the same.
+///
+/// # Errors
+/// [`CeremonyError::NoContribution`].
+pub fn check_secret(transcript: &Transcript) -> Result<(), CeremonyError> {
+    let last = transcript.contributions.last().map(|last| last.delta_g1);
+    let known = !transcript.has_secret() || last == Some(G1Affine::generator());
+    if known { Err(CeremonyError::NoContribution) } else { Ok(()) }
+}
+
+/// Checks that a transcript is the one of these keys, so that its hash stands for the whole verifying key: nothing that no
+/// contribution may change was changed, each contribution follows from what was before it, and the last one gave the key its
+/// δ. Whether the points over δ are right, and whether those of the beginning follow from phase 1, [`verify`] tells.
+///
+/// # Errors
+/// [`CeremonyError`]: the first thing that is not right.
+pub fn check_transcript(
+    size: (Geometry, &Shape),
+    fingerprint: u64,
+    key: &ProvingKey,
+    transcript: &Transcript,
+) -> Result<(), CeremonyError> {
+    // A transcript that is in memory may have points that no file could have.
+    if Transcript::from_bytes(&transcript.to_bytes()).as_ref() != Some(transcript) {
+        return Err(CeremonyError::Transcript);
+    }
+    if transcript.initial != initial_digest(size, fingerprint, key) {
         return Err(CeremonyError::Initial);
     }
-    let delta = chain(transcript)?;
-    if delta != (keys.proving_key.delta_g1, keys.proving_key.vk.delta_g2) {
-        return Err(CeremonyError::LastDelta);
+    if key.vk.gamma_g2 != G2Affine::generator() {
+        return Err(CeremonyError::Query("gamma"));
     }
-    points(&keys.proving_key, &keys.matrices, phase1, &mut Factors::new(seed))
+    if chain(transcript)? == (key.delta_g1, key.vk.delta_g2) { Ok(()) } else { Err(CeremonyError::LastDelta) }
 }
 
 /// δ after all contributions.
@@ -74,7 +101,7 @@ fn chain(transcript: &Transcript) -> Result<(G1Affine, G2Affine), CeremonyError>
         delta = (*delta_g1, *delta_g2);
         hash = contribution.follow(hash);
     }
-    if transcript.has_secret() { Ok(delta) } else { Err(CeremonyError::NoContribution) }
+    Ok(delta)
 }
 
 /// Σᵢ rᵢ·M[row][i] of every row: the combination of a matrix's columns, as factors of the rows' Lagrange points.
@@ -97,7 +124,6 @@ fn points(key: &ProvingKey, matrices: &Matrices, phase1: &Phase1, factors: &mut 
     let ProvingKey { vk, a_query, b_g1_query, b_g2_query, h_query, l_query, .. } = key;
     check(vk.alpha_g1 == phase1.alpha_g1, "alpha")?;
     check((key.beta_g1, vk.beta_g2) == (phase1.beta_g1, phase1.beta_g2), "beta")?;
-    check(vk.gamma_g2 == g2, "gamma")?;
     check(pairings_agree((key.delta_g1, g2), (g1, vk.delta_g2)), "delta")?;
 
     let random = factors.draw(matrices.variable_count);

@@ -28,6 +28,18 @@ pub fn check_points(key: &ProvingKey) -> Result<(), KeyError> {
     check(valid(h_query, Infinity::Refused), "h query")
 }
 
+/// Checks the points that a contribution to a ceremony multiplies, as [`check_points`] does.
+///
+/// # Errors
+/// [`KeyError::Point`].
+pub(crate) fn check_multiplied_points(key: &ProvingKey) -> Result<(), KeyError> {
+    let check = |holds: bool, name: &'static str| if holds { Ok(()) } else { Err(KeyError::Point(name)) };
+    check(valid(&[key.delta_g1], Infinity::Refused), "delta in G1")?;
+    check(valid(&[key.vk.delta_g2], Infinity::Refused), "delta in G2")?;
+    check(valid(&key.l_query, Infinity::Allowed), "l query")?;
+    check(valid(&key.h_query, Infinity::Refused), "h query")
+}
+
 impl KeySet {
     /// Checks that development keys are those of the seed that everybody knows: every point, and each list of points by a
     /// random combination. `seed` must be random to whoever made the file.

@@ -16,6 +16,7 @@ mod header;
 pub(crate) mod points;
 mod store;
 
+pub(crate) use check::check_multiplied_points;
 pub use check::check_points;
 pub use error::KeyError;
 pub use generate::{DevelopmentTrapdoor, Stage, development_verifying_key};

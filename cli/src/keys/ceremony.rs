@@ -54,7 +54,7 @@ pub struct BeaconOptions {
     #[arg(long, value_name = "HEX")]
     pub value: String,
     /// The value is hashed 2^N times: 10 to 32.
-    #[arg(long, default_value_t = 10, value_name = "N")]
+    #[arg(long, default_value_t = 20, value_name = "N")]
     pub iterations_exp: u8,
     /// Where the value comes from, for the transcript.
     #[arg(long, default_value = "", value_name = "TEXT")]

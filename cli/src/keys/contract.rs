@@ -4,6 +4,7 @@ use super::GEOMETRY;
 use alloy::primitives::{B256, U256, keccak256};
 use anyhow::{Context as _, Result};
 use sheaf_circuits::batch::rows;
+use sheaf_circuits::ceremony::{CeremonyError, check_secret, check_transcript};
 use sheaf_circuits::evm::{g1_words, g2_words};
 use sheaf_circuits::keys::{KeyError, Kind, Origin, StoredKeys};
 use sheaf_circuits::matrices::Matrices;
@@ -38,11 +39,13 @@ pub enum ContractError {
     #[error("some of the keys are development keys, others are from a ceremony")]
     Kinds,
     /// Keys of another phase 1 than the others'.
-    #[error("the keys of shape {0} have another alpha, beta or gamma than those of shape 0: they began from another phase 1")]
+    #[error(
+        "the keys of shape {0} have another alpha, beta, gamma or tau than those of shape 0: they began from another phase 1"
+    )]
     Shared(u8),
-    /// A ceremony that nobody took part in.
-    #[error("nobody contributed to the keys of shape {0}, so everybody knows their secret")]
-    NoContribution(u8),
+    /// Two shapes with one δ: a proof for one could be made with the key of the other.
+    #[error("the keys of shape {0} have the delta of another shape")]
+    SharedDelta(u8),
     /// A circuit with other public inputs.
     #[error("the circuit must have three public inputs, and a shape fewer than 2^16 slots")]
     Inputs,
@@ -55,17 +58,18 @@ impl ContractError {
             Self::Shapes(_) => "keys_shapes",
             Self::Kinds => "keys_kinds",
             Self::Shared(_) => "keys_phase1",
-            Self::NoContribution(_) => "ceremony_without_contribution",
+            Self::SharedDelta(_) => "keys_delta",
             Self::Inputs => "keys_inputs",
         }
     }
 }
 
-/// Reads the key files of a contract's shapes, in any order, and checks that each is for this program's circuit. It takes a
-/// second for the development shape, which `sheaf keys verify` does not: that a ceremony was honest is its business.
+/// Reads the key files of a contract's shapes, in any order, and checks that each is for this program's circuit, and that
+/// a ceremony's transcript is that of its verifying key. It takes seconds for the development shape: whether the points
+/// that provers use are right, and the phase 1 that all began with, `sheaf keys verify` tells.
 ///
 /// # Errors
-/// If a file can't be read or is for another circuit, or a [`ContractError`].
+/// If a file can't be read, is for another circuit, or has another transcript than its keys', or a [`ContractError`].
 pub fn contract(files: &[PathBuf]) -> Result<Contract> {
     let mut read = Vec::new();
     for file in files {
@@ -92,12 +96,17 @@ struct Summary {
 }
 
 impl Summary {
-    fn read(file: &Path) -> Result<Self, KeyError> {
+    fn read(file: &Path) -> Result<Self, CeremonyError> {
         let keys = StoredKeys::read(file)?;
         keys.info().check_size(GEOMETRY, &keys.shape)?;
         let known = [Shape::DEVELOPMENT, Shape::MEDIUM, Shape::LARGE].contains(&keys.shape);
         if !known || Matrices::from(&rows(GEOMETRY, &keys.shape)).fingerprint() != keys.fingerprint {
-            return Err(KeyError::Circuit);
+            return Err(KeyError::Circuit.into());
+        }
+        if let Origin::Ceremony(transcript) = &keys.origin {
+            // The transcript's hash is all that the contract says of its keys, so it must be that of these.
+            check_secret(transcript)?;
+            check_transcript((keys.geometry, &keys.shape), keys.fingerprint, &keys.proving_key, transcript)?;
         }
         Ok(Self { shape: keys.shape, origin: keys.origin, vk: keys.proving_key.vk })
     }
@@ -113,11 +122,11 @@ fn combine(keys: &[Summary]) -> Result<Contract, ContractError> {
         if origin.kind() != kind {
             return Err(ContractError::Kinds);
         }
-        if shared != key {
+        if shared != key || phase1(origin) != phase1(&keys[0].origin) {
             return Err(ContractError::Shared(shape.id));
         }
-        if matches!(origin, Origin::Ceremony(transcript) if !transcript.has_secret()) {
-            return Err(ContractError::NoContribution(shape.id));
+        if shapes.iter().any(|other: &ShapeWords| other.delta == own.delta) {
+            return Err(ContractError::SharedDelta(shape.id));
         }
         shapes.push(own);
         hashes.push(origin.transcript_hash());
@@ -127,6 +136,14 @@ fn combine(keys: &[Summary]) -> Result<Contract, ContractError> {
         Kind::Ceremony => transcript_of(&hashes),
     };
     Ok(Contract { kind, sizes, key, shapes, transcript })
+}
+
+/// The digest of the phase 1 that a ceremony began with, τ included.
+const fn phase1(origin: &Origin) -> Option<B256> {
+    match origin {
+        Origin::Ceremony(transcript) => Some(transcript.phase1),
+        Origin::Development => None,
+    }
 }
 
 /// The verifying key of a key file as the contract takes it.
@@ -163,7 +180,11 @@ mod tests {
     }
 
     fn ceremony(shape: Shape, secrets: usize) -> Summary {
-        let vk = development().clone();
+        let mut vk = development().clone();
+        if shape.id > 0 {
+            // Any other point.
+            vk.delta_g2 = vk.beta_g2;
+        }
         let share = Share::Beacon { value: vec![shape.id], iterations_exponent: 10 };
         let knowledge = sheaf_circuits::ceremony::Knowledge { s: vk.alpha_g1, s_x: vk.alpha_g1, r_x: vk.beta_g2 };
         let with = |share| Contribution { name: String::new(), delta_g1: vk.alpha_g1, delta_g2: vk.delta_g2, share };
@@ -204,7 +225,14 @@ mod tests {
         let mut other = medium.clone();
         other.vk.beta_g2 = other.vk.gamma_g2;
         assert_eq!(code(&[small.clone(), other]), "keys_phase1");
-        assert_eq!(code(&[small.clone(), ceremony(Shape::MEDIUM, 0)]), "ceremony_without_contribution");
+        let mut other = medium.clone();
+        if let Origin::Ceremony(transcript) = &mut other.origin {
+            transcript.phase1.0[0] ^= 1;
+        }
+        assert_eq!(code(&[small.clone(), other]), "keys_phase1");
+        let mut other = medium.clone();
+        other.vk.delta_g2 = small.vk.delta_g2;
+        assert_eq!(code(&[small.clone(), other]), "keys_delta");
         let mut other = medium;
         other.vk.gamma_abc_g1.pop();
         assert_eq!(code(&[small, other]), "keys_inputs");

@@ -1,12 +1,13 @@
 //! `sheaf keys verify`.
 
-use super::{info, random_seed};
+use super::{GEOMETRY, info, random_seed};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use sheaf_circuits::batch::rows;
 use sheaf_circuits::ceremony::{CeremonyError, Contribution, Phase1, Share, Transcript, verify};
 use sheaf_circuits::keys::{KeyError, KeySet, Origin, StoredKeys};
 use sheaf_circuits::matrices::Matrices;
+use sheaf_core::shape::Shape;
 use std::path::{Path, PathBuf};
 
 /// Which keys, and what they are verified with.
@@ -37,14 +38,23 @@ pub(super) fn run(options: &Options) -> Result<()> {
             print(transcript);
         }
     }
-    println!("verified: the keys are what they say");
+    match &keys.origin {
+        Origin::Development => println!("verified: these are the development keys, which prove nothing to anybody"),
+        Origin::Ceremony(_) => {
+            println!("verified: the keys follow from this phase 1 and these contributions");
+            println!(
+                "that holds if the phase 1 is one that you verified and prepared yourself: whoever knows its tau proves anything"
+            );
+        }
+    }
     Ok(())
 }
 
 fn load(file: &Path) -> Result<KeySet, KeyError> {
     let stored = StoredKeys::read(file)?;
-    // A size that no circuit of this program has would not be built, but run out of bounds or of memory.
-    if !stored.shape.holds_any_operation(stored.geometry) || stored.proving_key.a_query.len() < stored.shape.node_rows {
+    stored.info().check_size(GEOMETRY, &stored.shape)?;
+    // What the header says may be anything: no other circuit is built than the protocol's.
+    if ![Shape::DEVELOPMENT, Shape::MEDIUM, Shape::LARGE].contains(&stored.shape) {
         return Err(KeyError::Circuit);
     }
     let matrices = Matrices::from(&rows(stored.geometry, &stored.shape));

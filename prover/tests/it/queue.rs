@@ -1,13 +1,16 @@
 //! The queue: one holder a job, whoever stalls, dies or comes late.
 
 use crate::world::{POLICY, World};
-use sheaf_prover::queue::{Failure, Lease};
-use sheaf_prover::{EVM_PROOF_BYTES, Error};
+use sheaf_prover::queue::{Failure, Lease, Queue};
+use sheaf_prover::{EVM_PROOF_BYTES, Error, Policy};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 const PROOF: [u8; EVM_PROOF_BYTES] = [1; EVM_PROOF_BYTES];
 const JOBS: &str = "SELECT string_agg(batch || ' ' || status || ' ' || attempts, ', ' ORDER BY batch) FROM proof_jobs";
+
+/// For tests that take a while and in which nobody vanishes.
+const LONG: Policy = Policy { lease: Duration::from_secs(60), ..POLICY };
 
 async fn past_the_lease() {
     tokio::time::sleep(POLICY.lease + Duration::from_millis(50)).await;
@@ -68,7 +71,8 @@ async fn a_worker_gets_the_oldest_batch_of_its_shapes_and_no_other() {
     let world = World::new().await;
     world.seal_unread(1..=6).await;
     world.execute("UPDATE batches SET shape = number % 3").await;
-    let (small, both) = (world.queue("small"), world.queue("both"));
+    let queue = |name| Queue::new(world.pool.clone(), LONG, name);
+    let (small, both) = (queue("small"), queue("both"));
     assert_eq!(small.claim(&[]).await.expect("claims"), None);
     let held = |lease: Option<Lease>| lease.map(|lease| (lease.batch, lease.shape));
     assert_eq!(held(both.claim(&[2, 0]).await.expect("claims")), Some((2, 2)));
@@ -78,7 +82,7 @@ async fn a_worker_gets_the_oldest_batch_of_its_shapes_and_no_other() {
     assert_eq!(small.claim(&[0]).await.expect("claims"), None);
     let free = world.text("SELECT string_agg(batch::text, ' ' ORDER BY batch) FROM proof_jobs WHERE status = 'queued'").await;
     assert_eq!(free, "1 4", "nobody has keys for them");
-    assert_eq!(both.next_due(&[1]).await.expect("reads").map(|due| due < POLICY.lease / 2), Some(true), "they are free now");
+    assert_eq!(both.next_due(&[1]).await.expect("reads").map(|due| due < LONG.lease / 2), Some(true), "they are free now");
     // What is expected of a proof is told by those of its shape.
     world.execute("UPDATE batches SET proving_ms = 1000 * number WHERE number < 5").await;
     for (shape, seconds) in [(0, 3), (1, 4), (2, 2)] {
@@ -101,7 +105,7 @@ async fn a_claim_does_not_read_jobs_that_are_done() {
     world.execute("ANALYZE batches, proof_jobs").await;
     // One connection, whose counts are there when the next statement is asked for.
     let pool = sqlx::postgres::PgPoolOptions::new().max_connections(1).connect(&world.url).await.expect("connects");
-    let queue = sheaf_prover::queue::Queue::new(pool.clone(), POLICY, "a");
+    let queue = Queue::new(pool.clone(), LONG, "a");
     let read = async || {
         sqlx::query("SELECT pg_stat_force_next_flush()").execute(&pool).await.expect("asks");
         let query = "SELECT (sum(seq_tup_read) + sum(coalesce(idx_tup_fetch, 0)))::bigint FROM pg_stat_user_tables

@@ -153,7 +153,7 @@ impl World {
 
     /// Waits until the database says so.
     pub(crate) async fn until(&self, query: &'static str, expected: &str) {
-        for _ in 0..600 {
+        for _ in 0..2_400 {
             if self.text(query).await == expected {
                 return;
             }

@@ -116,6 +116,8 @@ pub(crate) struct Driver {
     pace: Pace,
     /// The oldest batch that is sealed and that L1 has not accepted.
     unsettled: Option<BatchNumber>,
+    /// Whether the log says that too many of them wait.
+    behind_reported: bool,
 }
 
 impl Driver {
@@ -132,6 +134,7 @@ impl Driver {
             recent: Recent::default(),
             pace: Pace::new(Instant::now()),
             unsettled: None,
+            behind_reported: false,
         }
     }
 
@@ -225,7 +228,7 @@ impl Driver {
         match news {
             L1News::Entry(entry) => self.engine.offer_l1(entry)?,
             L1News::Tokens(tokens) => self.engine.set_tokens(tokens),
-            L1News::Unsettled(oldest) => self.hear_unsettled(oldest),
+            L1News::Unsettled(oldest) => self.unsettled = oldest,
         }
         Ok(())
     }

@@ -60,19 +60,21 @@ impl Driver {
     /// Whether so many batches wait for their proofs or for L1 that no more transactions are promised anything. What L1 itself
     /// asks for is executed all the same.
     fn settlement_is_behind(&self) -> bool {
-        let waiting = |oldest: BatchNumber| self.engine.open().number().0 - oldest.0;
+        // One that was frozen may hear of batches that others have made meanwhile.
+        let waiting = |oldest: BatchNumber| self.engine.open().number().0.saturating_sub(oldest.0);
         self.unsettled.is_some_and(|oldest| waiting(oldest) > self.config.limits.unsettled_batches_max)
     }
 
-    /// Takes in which batch is the oldest that L1 has not accepted.
-    pub(super) fn hear_unsettled(&mut self, oldest: Option<BatchNumber>) {
-        let before = self.settlement_is_behind();
-        self.unsettled = oldest;
-        let (oldest, max) = (oldest.map(|number| number.0), self.config.limits.unsettled_batches_max);
-        match (before, self.settlement_is_behind()) {
-            (false, true) => tracing::warn!(oldest, max, "too many batches wait for L1: no transactions are taken"),
-            (true, false) => tracing::info!(oldest, "L1 has caught up: transactions are taken again"),
-            _ => {}
+    /// Says when transactions are refused because of the batches that wait for L1, and when no longer.
+    fn report_settlement(&mut self) {
+        let behind = self.settlement_is_behind();
+        if behind != self.behind_reported {
+            self.behind_reported = behind;
+            let (oldest, max) = (self.unsettled.map(|number| number.0), self.config.limits.unsettled_batches_max);
+            match behind {
+                true => tracing::warn!(oldest, max, "too many batches wait for L1: no transactions are taken"),
+                false => tracing::info!(oldest, "L1 has caught up: transactions are taken again"),
+            }
         }
     }
 
@@ -150,7 +152,8 @@ impl Driver {
     }
 
     /// Shows what the outside may see.
-    pub(super) fn publish(&self) {
+    pub(super) fn publish(&mut self) {
+        self.report_settlement();
         let (open, now) = (self.engine.open(), self.environment.now());
         let pending = self.pool.len() + self.in_flight.iter().map(Flight::len).sum::<usize>();
         let pause = if self.builder_is_behind() || self.settlement_is_behind() { BEHIND_PAUSE } else { self.pace.pause(pending) };

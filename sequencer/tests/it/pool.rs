@@ -203,10 +203,10 @@ async fn nothing_is_taken_while_too_many_batches_wait_for_l1() {
     world.config.limits.unsettled_batches_max = 0;
     world.restart().await;
     let nonce = AtomicU64::new(0);
-    let refused = async |world: &World| {
+    let refused = async |world: &World| -> bool {
         let next = nonce.load(Ordering::Relaxed);
         match world.submit(&sign(transfer(2, next, &bob, 1, 10), &alice)).await {
-            SubmitResult::Rejected { code, retry_after_ms: Some(1..), .. } => code == "pool_full",
+            SubmitResult::Rejected { code, retry_after_ms: Some(1..), .. } if code == "pool_full" => true,
             // It had not heard yet.
             SubmitResult::Executed { .. } => {
                 nonce.store(next + 1, Ordering::Relaxed);

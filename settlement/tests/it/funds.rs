@@ -38,6 +38,17 @@ async fn it_is_said_for_how_many_days_each_key_has_funds() {
         (spent * U256::from(3)).to_string()
     );
 
+    // One that sends rarely: this much in a week, however short ago.
+    sqlx::query(
+        "INSERT INTO l1_transactions (hash, kind, batch, sent_at, fee_wei) SELECT '\\x00', 'submit', 1, now() - interval '9 days', fee_wei
+         FROM l1_transactions",
+    )
+    .execute(&world.pool)
+    .await
+    .expect("an older one");
+    funds.look().await.expect("looks");
+    assert_eq!(world.text(DAYS).await, "credit ?, submit 21");
+
     // What was spent before the last week says nothing.
     sqlx::query("UPDATE l1_transactions SET sent_at = now() - interval '8 days'").execute(&world.pool).await.expect("aged");
     funds.look().await.expect("looks");

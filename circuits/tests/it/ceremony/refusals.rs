@@ -4,9 +4,10 @@ use super::support::*;
 use crate::proofs::tiny_keys;
 use ark_bn254::{G1Affine, G2Affine};
 use ark_ec::{AffineRepr, CurveGroup};
-use sheaf_circuits::ceremony::{Phase1, Share, Transcript, beacon, verify};
+use sheaf_circuits::ceremony::{Phase1, Share, Transcript, beacon, check_secret, check_transcript, contribute, verify};
 use sheaf_circuits::keys::{Origin, StoredKeys};
 use sheaf_core::F;
+use zeroize::Zeroizing;
 
 fn transcript(keys: &mut StoredKeys) -> &mut Transcript {
     match &mut keys.origin {
@@ -112,13 +113,72 @@ fn a_changed_key_is_refused() {
     assert_eq!(refused(|keys| twice(&mut keys.proving_key.vk.gamma_abc_g1[1])), "ceremony_initial");
 }
 
+/// The point (1, 1) is on y² = x³, whose points add up as numbers do: a multiple of it would tell its factor. So whoever
+/// contributes looks first at what he is given.
+#[test]
+fn a_contribution_refuses_what_could_tell_its_secret() {
+    let mut honest = stored(initial(phase1()));
+    add(&mut honest, "Ada", 1);
+    let refused = |change: &dyn Fn(&mut StoredKeys)| {
+        let mut keys = honest.clone();
+        change(&mut keys);
+        let before = keys.clone();
+        let code = contribute(&mut keys, "Bob", Zeroizing::new([2; 32])).unwrap_err().code();
+        assert_eq!(keys.proving_key, before.proving_key, "a refusal changes nothing");
+        assert_eq!(beacon(&mut keys, "", &[7; 32], 10).unwrap_err().code(), code);
+        code
+    };
+    let cusp = G1Affine::new_unchecked(1.into(), 1.into());
+    assert_eq!(refused(&|keys| keys.proving_key.l_query[0] = cusp), "key_point");
+    assert_eq!(refused(&|keys| keys.proving_key.h_query[0] = cusp), "key_point");
+    assert_eq!(refused(&|keys| keys.proving_key.delta_g1 = cusp), "key_point");
+    assert_eq!(refused(&|keys| keys.proving_key.vk.delta_g2.x.c0 += ark_bn254::Fq::from(1u64)), "key_point");
+    assert_eq!(refused(&|keys| twice(&mut keys.proving_key.delta_g1)), "ceremony_last_delta");
+    assert_eq!(refused(&|keys| drop(transcript(keys).contributions.pop())), "ceremony_last_delta");
+    assert_eq!(refused(&|keys| transcript(keys).contributions[0].name.push('x')), "ceremony_knowledge");
+    assert_eq!(refused(&|keys| twice(&mut keys.proving_key.vk.gamma_abc_g1[0])), "ceremony_initial");
+}
+
+/// What a contract keeps of a ceremony stands for the verifying key that it gets.
+#[test]
+fn a_transcript_is_that_of_its_verifying_key() {
+    let check = |change: fn(&mut StoredKeys)| {
+        let mut keys = finished().clone();
+        change(&mut keys);
+        let Origin::Ceremony(transcript) = &keys.origin else { panic!("a ceremony's keys") };
+        check_transcript((keys.geometry, &keys.shape), keys.fingerprint, &keys.proving_key, transcript)
+    };
+    check(|_| ()).unwrap();
+    let code = |change| check(change).unwrap_err().code();
+    assert_eq!(code(|keys| twice(&mut keys.proving_key.vk.alpha_g1)), "ceremony_initial");
+    assert_eq!(code(|keys| keys.proving_key.vk.beta_g2 = G2Affine::generator()), "ceremony_initial");
+    assert_eq!(code(|keys| twice_gamma(&mut keys.proving_key)), "ceremony_initial");
+    assert_eq!(code(|keys| twice_ic(&mut keys.proving_key)), "ceremony_initial");
+    assert_eq!(code(|keys| keys.proving_key.vk.delta_g2 = G2Affine::generator()), "ceremony_last_delta");
+    assert_eq!(code(|keys| keys.fingerprint ^= 1), "ceremony_initial");
+}
+
+/// Secrets that cancel leave the δ that everybody knows.
+#[test]
+fn a_delta_of_1_is_no_secret() {
+    let mut keys = finished().clone();
+    let transcript = transcript(&mut keys);
+    check_secret(transcript).unwrap();
+    transcript.contributions.last_mut().unwrap().delta_g1 = G1Affine::generator();
+    assert_eq!(check_secret(transcript).unwrap_err().code(), "ceremony_without_contribution");
+}
+
 /// Who makes the initial key himself, and binds the transcript to it, is found out by phase 1.
 #[test]
 fn an_initial_key_of_another_circuit_is_refused() {
     let forged = |change: fn(&mut Key)| {
         let mut keys = initial(phase1());
         change(&mut keys.proving_key);
-        let initial = sheaf_circuits::ceremony::initial_digest((keys.geometry, &keys.shape), &keys.matrices, &keys.proving_key);
+        let initial = sheaf_circuits::ceremony::initial_digest(
+            (keys.geometry, &keys.shape),
+            keys.matrices.fingerprint(),
+            &keys.proving_key,
+        );
         let mut keys = stored(keys);
         transcript(&mut keys).initial = initial;
         add(&mut keys, "Mallory", 1);
