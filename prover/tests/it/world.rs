@@ -22,6 +22,8 @@ use std::time::Duration;
 pub(crate) const SHAPE: Shape = Shape { id: 0, slots: 2, leaf_rows: 8, node_rows: 16 };
 /// The shape after it, one operation larger.
 pub(crate) const LARGER: Shape = Shape { id: 1, slots: 3, ..SHAPE };
+/// The development shape's circuit, beside the small one.
+pub(crate) const FULL: Shape = Shape { id: 1, ..Shape::DEVELOPMENT };
 pub(crate) const DEPTH: u32 = 4;
 
 pub(crate) const POLICY: Policy = Policy {
@@ -50,6 +52,16 @@ pub(crate) fn both_keys() -> &'static (tempfile::TempDir, [KeySet; 2]) {
         let sets = [SHAPE, LARGER].map(make);
         std::fs::write(dir.path().join("notes.txt"), "no keys").expect("written");
         (dir, sets)
+    })
+}
+
+/// The keys of the full shape, and their folder: making them takes a quarter of a minute, so they are kept.
+pub(crate) fn full_keys() -> &'static (PathBuf, KeySet) {
+    static KEYS: OnceLock<(PathBuf, KeySet)> = OnceLock::new();
+    KEYS.get_or_init(|| {
+        let dir = sheaf_devkit::paths::keys();
+        let set = KeySet::development(&dir, Geometry::new(DEPTH), FULL, &mut |_, _| {}).expect("keys");
+        (KeySet::development_path(&dir, Geometry::new(DEPTH), &FULL), set)
     })
 }
 
@@ -175,8 +187,13 @@ fn header() -> BatchHeader {
 
 /// Batches, each on top of the one before.
 pub(crate) fn witnesses<const N: usize>() -> [BatchWitness; N] {
+    witnesses_of(|_| SHAPE)
+}
+
+/// The same of other shapes, by their places.
+pub(crate) fn witnesses_of<const N: usize>(shape: impl Fn(usize) -> Shape) -> [BatchWitness; N] {
     let mut tree = Tree::new(Geometry::new(DEPTH));
-    std::array::from_fn(|n| build(&mut tree, SHAPE, header(), &[deposit(2, 100 * (n as u128 + 1))]).expect("builds"))
+    std::array::from_fn(|n| build(&mut tree, shape(n), header(), &[deposit(2, 100 * (n as u128 + 1))]).expect("builds"))
 }
 
 /// Batches of alternating shapes, each on top of the one before; the first is of the small one.

@@ -1,9 +1,9 @@
 //! Three provers as processes, of which one is killed, one is frozen and one lies, while Postgres is started anew: every
-//! batch is proven exactly once.
+//! batch is proven exactly once. The last one is of the development shape.
 
 mod process;
 
-use crate::world::{World, key_file, keys, witnesses};
+use crate::world::{FULL, SHAPE, World, full_keys, key_file, keys, witnesses_of};
 use process::{LEASE, Process, number};
 use sheaf_circuits::evm::proof_from_bytes;
 use sheaf_circuits::prove::verify;
@@ -26,6 +26,8 @@ struct Fleet {
     world: World,
     witnesses: [BatchWitness; BATCHES],
     sealed: usize,
+    /// The keys of both shapes.
+    keys: tempfile::TempDir,
 }
 
 fn cluster(folder: &Path, port: Option<u16>) -> Cluster {
@@ -44,11 +46,16 @@ impl Fleet {
         const TRIGGER: &str = "CREATE TRIGGER note AFTER UPDATE ON batches FOR EACH ROW
             WHEN (NEW.status = 'proven') EXECUTE FUNCTION note()";
         world.execute(TRIGGER).await;
-        Self { world, witnesses: witnesses(), sealed: 0 }
+        let shape = |place| if place + 1 == BATCHES { FULL } else { SHAPE };
+        let keys = tempfile::tempdir().expect("a folder");
+        for file in [&key_file(), &full_keys().0] {
+            std::os::unix::fs::symlink(file, keys.path().join(file.file_name().expect("a name"))).expect("linked");
+        }
+        Self { world, witnesses: witnesses_of(shape), sealed: 0, keys }
     }
 
     fn process(&self, name: &'static str, liar: bool) -> Process {
-        Process::start(name, &self.world.url, &key_file(), liar)
+        Process::start(name, &self.world.url, self.keys.path(), liar)
     }
 
     async fn seal_next(&mut self) {
@@ -110,7 +117,8 @@ impl Fleet {
         let proofs: Vec<Vec<u8>> = query.fetch_all(&self.world.pool).await.expect("the proofs");
         for (witness, proof) in self.witnesses.iter().zip(proofs) {
             let proof = proof_from_bytes(&proof.try_into().expect("256 bytes")).expect("points");
-            assert!(verify(keys().2.verifying_key(), &witness.public_inputs(), &proof));
+            let keys = if witness.shape == FULL { &full_keys().1 } else { &keys().2 };
+            assert!(verify(keys.verifying_key(), &witness.public_inputs(), &proof));
         }
     }
 }

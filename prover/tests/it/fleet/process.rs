@@ -1,6 +1,6 @@
 //! Provers as processes of their own: this very test binary, which is told to run [`child`] only.
 
-use crate::world::{config, witnesses};
+use crate::world::{config, full_keys, keys, witnesses};
 use sheaf_prover::keyring::Keyring;
 use sheaf_prover::queue::Queue;
 use sheaf_prover::{Config, Error, load, run, store_verified};
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 const URL_VARIABLE: &str = "SHEAF_TEST_FLEET_URL";
 const KEYS_VARIABLE: &str = "SHEAF_TEST_FLEET_KEYS";
+const HASHES_VARIABLE: &str = "SHEAF_TEST_FLEET_HASHES";
 const NAME_VARIABLE: &str = "SHEAF_TEST_FLEET_NAME";
 const LIAR_VARIABLE: &str = "SHEAF_TEST_FLEET_LIAR";
 
@@ -26,12 +27,14 @@ async fn child() {
     let log = tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).with_env_filter("info,sqlx=warn");
     log.init();
     let keys_path = std::env::var(KEYS_VARIABLE).expect("a path");
+    let hashes = std::env::var(HASHES_VARIABLE).expect("hashes");
     let config = Config {
         threads: 1,
         lease_seconds: LEASE.as_secs(),
         // On a busy machine even a good worker may lose a lease now and then.
         attempts_max: 50,
         worker: std::env::var(NAME_VARIABLE).ok(),
+        verifying_keys: hashes.split(' ').map(|hash| hash.parse().expect("a hash")).collect(),
         ..config(&url, Path::new(&keys_path))
     };
     if std::env::var(LIAR_VARIABLE).is_ok() {
@@ -77,11 +80,13 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts one; a liar answers its first job with a wrong proof.
-    pub(super) fn start(name: &'static str, url: &str, keys: &Path, liar: bool) -> Self {
+    /// Starts one with the keys of both shapes; a liar answers its first job with a wrong proof.
+    pub(super) fn start(name: &'static str, url: &str, folder: &Path, liar: bool) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
         command.args(["fleet::process::child", "--exact", "--nocapture"]);
-        command.env(URL_VARIABLE, url).env(KEYS_VARIABLE, keys).env(NAME_VARIABLE, name);
+        let hashes = [&keys().2, &full_keys().1].map(|keys| keys.vk_hash().to_string()).join(" ");
+        command.env(HASHES_VARIABLE, hashes);
+        command.env(URL_VARIABLE, url).env(KEYS_VARIABLE, folder).env(NAME_VARIABLE, name);
         if liar {
             command.env(LIAR_VARIABLE, "1");
         }
