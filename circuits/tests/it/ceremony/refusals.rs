@@ -171,7 +171,7 @@ fn a_delta_of_1_is_no_secret() {
 /// Who makes the initial key himself, and binds the transcript to it, is found out by phase 1.
 #[test]
 fn an_initial_key_of_another_circuit_is_refused() {
-    let forged = |change: fn(&mut Key)| {
+    let begun = |change: fn(&mut Key)| {
         let mut keys = initial(phase1());
         change(&mut keys.proving_key);
         let initial = sheaf_circuits::ceremony::initial_digest(
@@ -181,6 +181,10 @@ fn an_initial_key_of_another_circuit_is_refused() {
         );
         let mut keys = stored(keys);
         transcript(&mut keys).initial = initial;
+        keys
+    };
+    let forged = |change| {
+        let mut keys = begun(change);
         add(&mut keys, "Mallory", 1);
         beacon(&mut keys, "", &[7; 32], 10).unwrap();
         verify(&with_circuit(keys), phase1(), [9; 32]).unwrap_err().to_string()
@@ -192,12 +196,14 @@ fn an_initial_key_of_another_circuit_is_refused() {
         (twice_ic, "IC"),
         (twice_l, "l query"),
         (twice_h, "h query"),
-        (twice_gamma, "gamma"),
         (twice_alpha, "alpha"),
     ] {
         let text = forged(change);
         assert!(text.contains(&format!("the key's {name} does not follow")), "{name}: {text}");
     }
+    // This one is seen without phase 1, so nobody contributes to it.
+    let refusal = contribute(&mut begun(twice_gamma), "Ada", Zeroizing::new([1; 32])).unwrap_err();
+    assert!(refusal.to_string().contains("the key's gamma does not follow"), "{refusal}");
 }
 
 type Key = sheaf_circuits::prove::ProvingKey;
