@@ -152,8 +152,8 @@ fn choose(config: &Config) -> Result<Vec<(PathBuf, KeyInfo)>, KeyringError> {
                 KeyringError::NotFound { path: path.clone(), wanted: *wanted, found }
             })
         };
-        let wanted: BTreeSet<_> = config.verifying_keys.iter().collect();
-        wanted.into_iter().map(find).collect::<Result<_, _>>()?
+        let mut seen = BTreeSet::new();
+        config.verifying_keys.iter().filter(|wanted| seen.insert(**wanted)).map(find).collect::<Result<_, _>>()?
     };
     check(config.depth, &chosen)?;
     Ok(chosen)
