@@ -68,6 +68,9 @@ pub struct Options {
     /// Seed of accounts and transfers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Compares the provers only: no parts, no other batches. For the large shape, of which each takes minutes.
+    #[arg(long)]
+    brief: bool,
 }
 
 /// One line of the result.
@@ -243,10 +246,14 @@ fn show(rows: &[Row]) {
         }
     }
     report::table(&["prover", "seconds", "CPU seconds", "us/constraint", "ratio to stock", "to stock_matrices", "GiB"], &provers);
-    println!();
-    report::table(&["part", "seconds", "CPU seconds"], &parts);
-    println!();
-    report::table(&["accounts", "transactions", "seconds", "ms/transaction"], &batches);
+    if !parts.is_empty() {
+        println!();
+        report::table(&["part", "seconds", "CPU seconds"], &parts);
+    }
+    if !batches.is_empty() {
+        println!();
+        report::table(&["accounts", "transactions", "seconds", "ms/transaction"], &batches);
+    }
 }
 
 /// Measures, prints the tables, and writes the rows.
@@ -262,14 +269,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let constraints = report::thousands(keys.matrices.row_count() as f64);
     println!("{constraints} constraints, {} slots, {} rounds, seed {}", shape.slots, options.rounds, options.seed);
     println!("{threads} threads, {cores} cores");
-    let steps = options.provers.len() * options.rounds as usize + 8 + 3;
+    let steps = options.provers.len() * options.rounds as usize + if options.brief { 0 } else { 8 + 3 };
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {eta} left")?;
     let bar = ProgressBar::new(steps as u64).with_style(style);
     let rows = pool.install(|| -> Result<Vec<Row>> {
         let (witness, _) = batches::batch(shape, Accounts::Distinct, options.seed)?;
         let mut rows = compare(&keys, &witness, options, threads, &bar)?;
-        rows.extend(parts(&keys, &witness, options.rounds, &bar)?);
-        rows.extend(batches(&keys, options, &bar)?);
+        if !options.brief {
+            rows.extend(parts(&keys, &witness, options.rounds, &bar)?);
+            rows.extend(batches(&keys, options, &bar)?);
+        }
         Ok(rows)
     })?;
     bar.finish_and_clear();
@@ -286,7 +295,7 @@ mod tests {
         let shape = Shape { id: 9, slots: 1, leaf_rows: 6, node_rows: 71 };
         let keys = KeySet::generate_development(Geometry::PROTOCOL, shape, &mut |_, _| ());
         let provers = Prover::ALL.to_vec();
-        let options = Options { json: None, shape: Size::Development, provers, rounds: 1, threads: None, seed: 1 };
+        let options = Options { json: None, shape: Size::Development, provers, rounds: 1, threads: None, seed: 1, brief: true };
         let (witness, transactions) = batches::batch(shape, Accounts::Distinct, 1).unwrap();
         assert_eq!(transactions, 1);
         // It compares and verifies them itself.
