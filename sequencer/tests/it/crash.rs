@@ -239,6 +239,11 @@ async fn die_in_take_over(world: &World, crowd: &Crowd, round: &Round, rng: &mut
 }
 
 fn reached(leader: &mut Process, round: &Round) -> bool {
+    // One that has just reached its step may have closed its connections, and not be dead yet.
+    let began = Instant::now();
+    while !round.freezes && !leader.is_dead() && began.elapsed() < Duration::from_secs(5) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     let log = leader.log();
     assert!(leader.is_dead() || round.freezes, "{round:?}: it does not serve:\n{log}");
     leader.kill();
