@@ -31,7 +31,7 @@ const ITERATIONS_EXPONENTS: std::ops::RangeInclusive<u8> = 10..=32;
 /// [`CeremonyError::Key`] for points that are none, or those of [`check_transcript`]; the keys are as before then.
 pub fn contribute(keys: &mut StoredKeys, name: &str, entropy: Zeroizing<[u8; 32]>) -> Result<(), CeremonyError> {
     let before = open_transcript(keys, name)?.hash();
-    let mut rng = Zeroizing::new(*entropy).as_slice().try_into().map(ChaCha20Rng::from_seed).expect("32 bytes");
+    let mut rng = ChaCha20Rng::from_seed(*entropy);
     let (mut x, mut s) = (random(&mut rng), random(&mut rng));
     let (delta_before, s_point) = (keys.proving_key.delta_g1, (G1Affine::generator() * s).into_affine());
     multiply(keys, x);

@@ -16,19 +16,18 @@ use sheaf_core::F;
 /// [`KeyError::Point`].
 pub fn check_points(key: &ProvingKey) -> Result<(), KeyError> {
     let check = |holds: bool, name: &'static str| if holds { Ok(()) } else { Err(KeyError::Point(name)) };
-    let ProvingKey { vk, a_query, b_g1_query, b_g2_query, h_query, l_query, .. } = key;
-    check(valid(&[vk.alpha_g1, key.beta_g1, key.delta_g1], Infinity::Refused), "alpha, beta or delta in G1")?;
-    check(valid(&[vk.beta_g2, vk.gamma_g2, vk.delta_g2], Infinity::Refused), "beta, gamma or delta in G2")?;
+    let ProvingKey { vk, a_query, b_g1_query, b_g2_query, .. } = key;
+    check(valid(&[vk.alpha_g1, key.beta_g1], Infinity::Refused), "alpha or beta in G1")?;
+    check(valid(&[vk.beta_g2, vk.gamma_g2], Infinity::Refused), "beta or gamma in G2")?;
     check(valid(&vk.gamma_abc_g1, Infinity::Refused), "IC")?;
     // A variable that is in no row of a side has infinity there.
     check(valid(a_query, Infinity::Allowed), "a query")?;
     check(valid(b_g1_query, Infinity::Allowed), "b query in G1")?;
     check(valid(b_g2_query, Infinity::Allowed), "b query in G2")?;
-    check(valid(l_query, Infinity::Allowed), "l query")?;
-    check(valid(h_query, Infinity::Refused), "h query")
+    check_multiplied_points(key)
 }
 
-/// Checks the points that a contribution to a ceremony multiplies, as [`check_points`] does.
+/// The part of [`check_points`] for the points that a contribution to a ceremony multiplies.
 ///
 /// # Errors
 /// [`KeyError::Point`].

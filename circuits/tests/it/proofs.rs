@@ -63,7 +63,7 @@ fn the_matrices_are_those_of_ark_relations() {
 
 /// Gives the stock setup our secret point: it draws one number from its generator.
 #[derive(Debug)]
-struct Fixed(Vec<u8>);
+pub(crate) struct Fixed(pub(crate) Vec<u8>);
 
 impl ark_std::rand::RngCore for Fixed {
     fn next_u32(&mut self) -> u32 {

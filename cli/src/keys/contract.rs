@@ -1,13 +1,11 @@
 //! Key files as the contract's constructor takes them.
 
-use super::GEOMETRY;
+use super::read_with_rows;
 use alloy::primitives::{B256, U256, keccak256};
 use anyhow::{Context as _, Result};
-use sheaf_circuits::batch::rows;
 use sheaf_circuits::ceremony::{CeremonyError, check_secret, check_transcript};
 use sheaf_circuits::evm::{g1_words, g2_words};
 use sheaf_circuits::keys::{KeyError, Kind, Origin, StoredKeys};
-use sheaf_circuits::matrices::Matrices;
 use sheaf_circuits::prove::VerifyingKey;
 use sheaf_core::shape::Shape;
 use sheaf_core::shapes::{Shapes, ShapesError};
@@ -97,10 +95,8 @@ struct Summary {
 
 impl Summary {
     fn read(file: &Path) -> Result<Self, CeremonyError> {
-        let keys = StoredKeys::read(file)?;
-        keys.info().check_size(GEOMETRY, &keys.shape)?;
-        let known = [Shape::DEVELOPMENT, Shape::MEDIUM, Shape::LARGE].contains(&keys.shape);
-        if !known || Matrices::from(&rows(GEOMETRY, &keys.shape)).fingerprint() != keys.fingerprint {
+        let (keys, matrices) = read_with_rows(file)?;
+        if matrices.fingerprint() != keys.fingerprint {
             return Err(KeyError::Circuit.into());
         }
         if let Origin::Ceremony(transcript) = &keys.origin {
@@ -169,6 +165,7 @@ pub(super) fn words(shape: &Shape, key: &VerifyingKey) -> Result<(VerifyingKeyWo
 
 #[cfg(test)]
 mod tests {
+    use super::super::GEOMETRY;
     use super::*;
     use sheaf_circuits::ceremony::{Contribution, Share, Transcript};
     use sheaf_circuits::keys::development_verifying_key;

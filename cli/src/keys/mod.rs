@@ -13,7 +13,9 @@ pub use contract::{Contract, ContractError, contract, contract_words, transcript
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use display::Display;
-use sheaf_circuits::keys::KeySet;
+use sheaf_circuits::batch::rows;
+use sheaf_circuits::keys::{KeyError, KeySet, StoredKeys};
+use sheaf_circuits::matrices::Matrices;
 use sheaf_core::geometry::Geometry;
 use sheaf_core::shape::Shape;
 use sheaf_devkit::paths;
@@ -128,6 +130,18 @@ fn load_or_make(folder: &Path, shape: Shape) -> Result<KeySet> {
     let keys = KeySet::development(folder, GEOMETRY, shape, &mut |stage, done| display.show(stage, done));
     display.end();
     keys.with_context(|| format!("the development keys in {}", folder.display()))
+}
+
+/// Reads a key file of one of the protocol's shapes, and makes the rows of its circuit. What a header says may be anything:
+/// no other circuit is made.
+fn read_with_rows(file: &Path) -> Result<(StoredKeys, Matrices), KeyError> {
+    let keys = StoredKeys::read(file)?;
+    keys.info().check_size(GEOMETRY, &keys.shape)?;
+    if !ShapeName::value_variants().iter().any(|name| name.shape() == keys.shape) {
+        return Err(KeyError::Circuit);
+    }
+    let matrices = Matrices::from(&rows(GEOMETRY, &keys.shape));
+    Ok((keys, matrices))
 }
 
 /// 32 bytes of the system's randomness.

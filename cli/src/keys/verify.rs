@@ -1,13 +1,10 @@
 //! `sheaf keys verify`.
 
-use super::{GEOMETRY, info, random_seed};
+use super::{info, random_seed, read_with_rows};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use sheaf_circuits::batch::rows;
 use sheaf_circuits::ceremony::{CeremonyError, Contribution, Phase1, Share, Transcript, verify};
-use sheaf_circuits::keys::{KeyError, KeySet, Origin, StoredKeys};
-use sheaf_circuits::matrices::Matrices;
-use sheaf_core::shape::Shape;
+use sheaf_circuits::keys::{KeyError, KeySet, Origin};
 use std::path::{Path, PathBuf};
 
 /// Which keys, and what they are verified with.
@@ -51,13 +48,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
 }
 
 fn load(file: &Path) -> Result<KeySet, KeyError> {
-    let stored = StoredKeys::read(file)?;
-    stored.info().check_size(GEOMETRY, &stored.shape)?;
-    // What the header says may be anything: no other circuit is built than the protocol's.
-    if ![Shape::DEVELOPMENT, Shape::MEDIUM, Shape::LARGE].contains(&stored.shape) {
-        return Err(KeyError::Circuit);
-    }
-    let matrices = Matrices::from(&rows(stored.geometry, &stored.shape));
+    let (stored, matrices) = read_with_rows(file)?;
     KeySet::of_circuit(stored, matrices)
 }
 

@@ -162,13 +162,7 @@ async fn a_builder_that_starts_anew_makes_the_same_commitments() {
     let commitments = "SELECT string_agg(encode(commitment, 'hex'), ' ' ORDER BY number) FROM batches";
     let before: String = sqlx::query_scalar(commitments).fetch_one(&world.pool).await.unwrap();
     world.stop().await;
-    sqlx::raw_sql(
-        "DELETE FROM proof_jobs; DELETE FROM withdrawals;
-         UPDATE batches SET old_root = NULL, new_root = NULL, ops = NULL, commitment = NULL, witness = NULL;",
-    )
-    .execute(&world.pool)
-    .await
-    .unwrap();
+    world.forget_what_is_built().await;
     world.start().await;
     world.all_built().await;
     let after: String = sqlx::query_scalar(commitments).fetch_one(&world.pool).await.unwrap();

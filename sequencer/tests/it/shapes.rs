@@ -105,13 +105,7 @@ async fn what_is_built_anew_or_executed_again_has_the_same_shape() {
     let commitments = "SELECT string_agg(encode(commitment, 'hex'), ' ' ORDER BY number) FROM batches";
     let before = (text(&world, SHAPES).await, text(&world, commitments).await);
     world.stop().await;
-    sqlx::raw_sql(
-        "DELETE FROM proof_jobs; DELETE FROM withdrawals;
-         UPDATE batches SET old_root = NULL, new_root = NULL, ops = NULL, commitment = NULL, witness = NULL;",
-    )
-    .execute(&world.pool)
-    .await
-    .unwrap();
+    world.forget_what_is_built().await;
     world.start().await;
     world.all_built().await;
     assert_eq!((text(&world, SHAPES).await, text(&world, commitments).await), before);

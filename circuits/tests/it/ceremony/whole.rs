@@ -1,7 +1,7 @@
 //! From phase 1 to an accepted proof.
 
 use super::support::*;
-use crate::proofs::{tiny_batch, tiny_rows};
+use crate::proofs::{Fixed, tiny_batch, tiny_rows};
 use crate::world::GEOMETRY;
 use ark_bn254::{Bn254, G1Projective, G2Projective};
 use ark_ec::PrimeGroup;
@@ -48,28 +48,6 @@ fn snarkjs_accepts_a_proof_with_keys_from_its_own_phase_1() {
     assert!(!accepts(&write("changed.json", json::public(&changed))).0);
 }
 
-/// Draws τ for the stock setup.
-#[derive(Debug)]
-struct Tau(Vec<u8>);
-
-impl ark_std::rand::RngCore for Tau {
-    fn next_u32(&mut self) -> u32 {
-        unimplemented!("the setup draws a whole number")
-    }
-    fn next_u64(&mut self) -> u64 {
-        let mut bytes = [0; 8];
-        self.fill_bytes(&mut bytes);
-        u64::from_le_bytes(bytes)
-    }
-    fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        bytes.copy_from_slice(&self.0.drain(..bytes.len()).collect::<Vec<_>>());
-    }
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), ark_std::rand::Error> {
-        self.fill_bytes(bytes);
-        Ok(())
-    }
-}
-
 /// A whole batch circuit: the import is the stock setup with the same secrets, to the bit, and after a ceremony a batch is
 /// proven.
 #[test]
@@ -88,7 +66,7 @@ fn a_batch_is_proven_with_keys_from_a_ceremony() {
     });
     assert_eq!(last, 1.0);
 
-    let tau = Tau(secrets.tau.0.0.iter().flat_map(|limb| limb.to_le_bytes()).collect());
+    let tau = Fixed(secrets.tau.0.0.iter().flat_map(|limb| limb.to_le_bytes()).collect());
     let (one, g1, g2) = (F::from(1u64), G1Projective::generator(), G2Projective::generator());
     let circuit = Replay(tiny_rows());
     let stock =

@@ -281,6 +281,17 @@ impl World {
         self.restart().await;
     }
 
+    /// Leaves the database as if no sealed batch had been built.
+    pub(crate) async fn forget_what_is_built(&self) {
+        sqlx::raw_sql(
+            "DELETE FROM proof_jobs; DELETE FROM withdrawals;
+             UPDATE batches SET old_root = NULL, new_root = NULL, ops = NULL, commitment = NULL, witness = NULL;",
+        )
+        .execute(&self.pool)
+        .await
+        .unwrap();
+    }
+
     /// Waits until every sealed batch is built.
     pub(crate) async fn all_built(&self) {
         eventually("sealed batches are built", || async {
