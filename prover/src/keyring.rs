@@ -159,7 +159,8 @@ fn choose(config: &Config) -> Result<Vec<(PathBuf, KeyInfo)>, KeyringError> {
     Ok(chosen)
 }
 
-/// The headers of a key file, or of all key files in a folder, by name. What is no key file in a folder is nobody's fault.
+/// The headers of a key file, or of all key files in a folder, by name. What is no key file in a folder is nobody's fault; a key
+/// file that can't be used may be the one that somebody misses.
 fn headers(path: &Path) -> Result<Vec<(PathBuf, KeyInfo)>, KeyringError> {
     let file = |source| KeyringError::File { path: path.to_owned(), source };
     if !path.is_dir() {
@@ -171,8 +172,12 @@ fn headers(path: &Path) -> Result<Vec<(PathBuf, KeyInfo)>, KeyringError> {
     paths.sort();
     let read = |path: PathBuf| match KeyInfo::read(&path) {
         Ok(info) => Some((path, info)),
-        Err(error) => {
+        Err(error @ KeyError::Magic) => {
             tracing::debug!(path = %path.display(), %error, "passing over a file");
+            None
+        }
+        Err(error) => {
+            tracing::warn!(path = %path.display(), code = error.code(), %error, "passing over a key file that can't be used");
             None
         }
     };

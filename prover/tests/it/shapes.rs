@@ -9,7 +9,9 @@ use sheaf_circuits::prove::verify;
 use sheaf_core::geometry::Geometry;
 use sheaf_prover::keyring::{Keyring, KeyringError};
 use sheaf_prover::{Config, Error, load, run};
+use std::io::Write;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const STATUSES: &str = "SELECT string_agg(status, ' ' ORDER BY number) FROM batches";
@@ -74,6 +76,45 @@ async fn a_batch_whose_row_names_another_shape_is_not_proven() {
     let process = start(config(&world, "both", &hashes()));
     world.until("SELECT status FROM proof_jobs", "parked").await;
     process.stop().await;
+}
+
+/// What is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no panic").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn key_files_that_can_not_be_used_are_warned_of_by_name() {
+    let world = World::new().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let bytes = std::fs::read(key_file()).expect("reads");
+    let mut newer = bytes.clone();
+    newer[9] = 0xee;
+    for (name, content) in
+        [("good.keys", &bytes[..]), ("cut.keys", &bytes[..bytes.len() - 1]), ("newer.keys", &newer), ("notes.txt", b"no keys")]
+    {
+        std::fs::write(folder.path().join(name), content).expect("written");
+    }
+    let config = Config { verifying_keys: vec![keys().2.vk_hash()], ..world.config(folder.path()) };
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_env_filter("warn").with_writer(move || writer.clone());
+    let ring = tracing::subscriber::with_default(subscriber.finish(), || Keyring::load(&config)).expect("the good one is there");
+    assert_eq!(ring.shapes(), [0]);
+    let log = String::from_utf8(log.0.lock().expect("no panic").clone()).expect("text");
+    let lines: Vec<&str> = log.lines().collect();
+    let [cut, newer] = lines[..] else { panic!("{log}") };
+    assert!(cut.contains("WARN") && cut.contains("cut.keys") && cut.contains("bytes long, it should have"), "{cut}");
+    assert!(newer.contains("newer.keys") && newer.contains("key_file_version") && newer.contains("format 238"), "{newer}");
 }
 
 fn refusal(config: &Config) -> KeyringError {
