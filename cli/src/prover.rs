@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::service;
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
+use sheaf_prover::Unattended;
 use sheaf_prover::jobs::{Job, Jobs, Status};
 use std::path::PathBuf;
 
@@ -71,6 +72,8 @@ pub async fn run(options: Options) -> Result<()> {
                 println!("{}", serde_json::to_string(&list)?);
             } else {
                 lines(&list).iter().for_each(|line| println!("{line}"));
+                let unattended = jobs.unattended().await.context("reading which shapes nobody proves")?;
+                unattended.iter().for_each(|found| println!("{}", unattended_line(found)));
             }
         }
         JobsCommand::Retry(options) => {
@@ -105,11 +108,17 @@ fn lines(jobs: &[Job]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
+fn unattended_line(found: &Unattended) -> String {
+    let Unattended { shape, jobs, waited } = found;
+    format!("no prover that runs has keys for shape {shape}: {jobs} free, the first for {} s", waited.as_secs())
+}
+
 fn row(job: &Job) -> [String; 7] {
     let status = match job.status {
         Status::Parked => "parked",
         Status::Leased => "leased",
         Status::Queued => "queued",
+        Status::Unbuilt => "unbuilt",
         Status::Done => "done",
     };
     let left = job.lease_left_ms.or(job.wait_left_ms).filter(|ms| *ms > 0);
@@ -127,11 +136,13 @@ fn row(job: &Job) -> [String; 7] {
 
 #[cfg(test)]
 mod tests {
-    use super::{Command, JobsCommand, Options, lines};
+    use super::{Command, JobsCommand, Options, lines, unattended_line};
     use crate::args::{Cli, Command as Sheaf};
     use clap::Parser as _;
+    use sheaf_prover::Unattended;
     use sheaf_prover::jobs::{Job, Status};
     use std::path::Path;
+    use std::time::Duration;
 
     fn options(line: &str) -> Result<Options, clap::Error> {
         match Cli::try_parse_from(line.split(' '))?.command {
@@ -182,12 +193,16 @@ mod tests {
         };
         let leased =
             Job { batch: 3, shape: 0, status: Status::Leased, lease_left_ms: Some(28_001), last_error: None, ..job.clone() };
+        let unbuilt = Job { batch: 13, status: Status::Unbuilt, attempts: 0, worker: None, last_error: None, ..job.clone() };
         let expected = [
-            "batch  shape  status  attempts  left  worker  last error",
-            "12     1      parked  5         -     host:7  wrong_proof: no",
-            "3      0      leased  5         29 s  host:7  -",
+            "batch  shape  status   attempts  left  worker  last error",
+            "12     1      parked   5         -     host:7  wrong_proof: no",
+            "3      0      leased   5         29 s  host:7  -",
+            "13     1      unbuilt  0         -     -       -",
         ];
-        assert_eq!(lines(&[job, leased]), expected);
+        assert_eq!(lines(&[job, leased, unbuilt]), expected);
         assert_eq!(lines(&[]), ["every job is done"]);
+        let found = Unattended { shape: 1, jobs: 3, waited: Duration::from_millis(61_900) };
+        assert_eq!(unattended_line(&found), "no prover that runs has keys for shape 1: 3 free, the first for 61 s");
     }
 }

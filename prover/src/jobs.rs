@@ -2,6 +2,7 @@
 
 use crate::database;
 use crate::error::Error;
+use crate::presence::{self, Unattended};
 use crate::queue::JOBS_CHANNEL;
 use serde::Serialize;
 use sqlx::Row as _;
@@ -38,6 +39,8 @@ pub enum Status {
     Leased,
     /// It is free, or waits for its next attempt.
     Queued,
+    /// Its batch is sealed and has no witness yet.
+    Unbuilt,
     /// The proof is stored.
     Done,
 }
@@ -59,7 +62,13 @@ pub enum Refusal {
         /// The batch.
         batch: i64,
     },
-    /// The batch does not exist, or has not been built.
+    /// It waits for the sequencer, and has never been tried.
+    #[error("job_unbuilt: batch {batch} is not built yet")]
+    Unbuilt {
+        /// The batch.
+        batch: i64,
+    },
+    /// The batch does not exist, or is still open.
     #[error("job_unknown: there is no job for batch {batch}")]
     Unknown {
         /// The batch.
@@ -76,6 +85,7 @@ impl Refusal {
         match self {
             Self::Leased { .. } => "job_leased",
             Self::Done { .. } => "job_done",
+            Self::Unbuilt { .. } => "job_unbuilt",
             Self::Unknown { .. } => "job_unknown",
             Self::Database(_) => "database",
         }
@@ -83,11 +93,10 @@ impl Refusal {
 }
 
 const LIST: &str = "
-    SELECT batch, batches.shape, proof_jobs.status, attempts, worker, last_error,
-        (CASE proof_jobs.status WHEN 'leased' THEN extract(epoch FROM lease_until - now()) * 1000 END)::float8 AS lease_left_ms,
-        (CASE proof_jobs.status WHEN 'queued' THEN extract(epoch FROM not_before - now()) * 1000 END)::float8 AS wait_left_ms
-    FROM proof_jobs JOIN batches ON batches.number = batch
-    WHERE proof_jobs.status <> 'done' ORDER BY proof_jobs.status <> 'parked', batch";
+    SELECT batch, shape, status, attempts, worker, last_error,
+        (CASE status WHEN 'leased' THEN extract(epoch FROM lease_until - now()) * 1000 END)::float8 AS lease_left_ms,
+        (CASE status WHEN 'queued' THEN extract(epoch FROM not_before - now()) * 1000 END)::float8 AS wait_left_ms
+    FROM proof_jobs WHERE status <> 'done' ORDER BY status <> 'parked', batch";
 
 const LOCK: &str = "SELECT batch, status, worker FROM proof_jobs WHERE batch = ANY($1) ORDER BY batch FOR UPDATE";
 
@@ -122,6 +131,14 @@ impl Jobs {
         sqlx::query(LIST).fetch_all(&self.pool).await?.iter().map(job).collect()
     }
 
+    /// The shapes whose batches have been free for more than a minute while no prover that runs has keys for them.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub async fn unattended(&self) -> Result<Vec<Unattended>, sqlx::Error> {
+        presence::unattended(&self.pool).await
+    }
+
     /// Queues the jobs of these batches anew, as if they had never been tried, and wakes the workers. All of them, or none.
     ///
     /// # Errors
@@ -135,6 +152,7 @@ impl Jobs {
             match status(row)? {
                 Status::Parked | Status::Queued => {}
                 Status::Done => return Err(Refusal::Done { batch }),
+                Status::Unbuilt => return Err(Refusal::Unbuilt { batch }),
                 Status::Leased => {
                     let worker = row.try_get::<Option<String>, _>("worker")?;
                     return Err(Refusal::Leased { batch, worker: worker.unwrap_or_default() });
@@ -177,6 +195,7 @@ fn status(row: &PgRow) -> Result<Status, sqlx::Error> {
         "parked" => Ok(Status::Parked),
         "leased" => Ok(Status::Leased),
         "queued" => Ok(Status::Queued),
+        "unbuilt" => Ok(Status::Unbuilt),
         "done" => Ok(Status::Done),
         other => Err(sqlx::Error::Decode(format!("no status of a job: {other}").into())),
     }

@@ -10,10 +10,11 @@
 //! * A result counts only under the job's latest lease: see [`queue`].
 //! * A proof is verified before it is stored.
 //! * No database transaction is open while a proof runs.
-//! * A worker gets only batches of shapes that it has keys for.
+//! * A worker gets only batches of shapes that it has keys for, and says which those are for as long as it runs.
 //! * A worker that is configured wrongly stops; it spends no attempt of any batch.
 //! * A worker that is stopped has no job any more when it ends.
 
+mod claim;
 mod config;
 mod database;
 mod error;
@@ -21,6 +22,7 @@ mod job;
 pub mod jobs;
 pub mod keyring;
 pub mod keys;
+mod presence;
 mod proving;
 pub mod queue;
 mod wake;
@@ -29,6 +31,7 @@ mod worker;
 pub use config::{Config, Policy};
 pub use error::Error;
 pub use job::load;
+pub use presence::Unattended;
 pub use worker::{Worker, store_verified};
 
 use std::future::Future;
@@ -50,7 +53,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// ([`Error::WrongKeys`]). What else goes wrong is logged and tried again.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
     config.check()?;
-    // One connection listens, one sends heartbeats, one works.
+    // One connection listens, one sends heartbeats, one says that the worker runs, one works.
     let pool = database::pool(&config.database_url, 4)?;
     let keys = {
         let config = config.clone();

@@ -2,7 +2,8 @@
 //!
 //! ```mermaid
 //! stateDiagram-v2
-//!     [*] --> queued: the sequencer builds a batch
+//!     [*] --> unbuilt: the sequencer seals a batch
+//!     unbuilt --> queued: the sequencer has built it
 //!     queued --> leased: claim, oldest batch first
 //!     leased --> leased: heartbeat, or another worker's claim after the lease has run out
 //!     leased --> done: complete
@@ -11,10 +12,14 @@
 //!     done --> [*]
 //! ```
 //!
+//! The sequencer's two steps are part of the database transactions that seal the batch and store its witness: a sealed batch
+//! has one job at any time, and one that can be claimed has a witness. A batch that is taken back takes its job along.
+//!
 //! A lease has a token, made new by each claim. Heartbeat, completion and failure name it and are refused when the
 //! job is leased under another one: a worker that was thought dead can't touch what its successor does. Every
 //! step is one short statement or transaction; none is open while a proof runs.
 
+use crate::claim::{CLAIM, NEXT_DUE, PARK_ABANDONED};
 use crate::config::Policy;
 use crate::error::Error;
 use crate::{EVM_PROOF_BYTES, Result};
@@ -55,32 +60,6 @@ pub struct Queue {
     policy: Policy,
     worker: String,
 }
-
-/// Parks the jobs whose worker vanished at the last attempt: what kills its worker each time must not be tried for ever.
-const PARK_ABANDONED: &str = "
-    UPDATE proof_jobs SET status = 'parked', lease_token = NULL, lease_until = NULL,
-        last_error = 'lease_expired: worker ' || coalesce(worker, '?') || ' vanished at attempt ' || attempts
-    WHERE status = 'leased' AND lease_until < now() AND attempts >= $1
-    RETURNING batch, last_error";
-
-// MATERIALIZED: the row is chosen and locked once.
-const CLAIM: &str = "
-    WITH next AS MATERIALIZED (
-        SELECT job.batch, batches.shape FROM proof_jobs job JOIN batches ON batches.number = job.batch
-        WHERE batches.status = 'sealed' AND batches.shape = ANY($1) AND job.status <> 'done'
-            AND ((job.status = 'queued' AND job.not_before <= now()) OR (job.status = 'leased' AND job.lease_until < now()))
-        ORDER BY job.batch LIMIT 1
-        FOR UPDATE OF job SKIP LOCKED
-    )
-    UPDATE proof_jobs SET status = 'leased', attempts = attempts + 1, worker = $2,
-        lease_token = gen_random_uuid(), lease_until = now() + $3 * interval '1 millisecond'
-    FROM next WHERE proof_jobs.batch = next.batch
-    RETURNING proof_jobs.batch, next.shape, attempts, lease_token::text AS token";
-
-const NEXT_DUE: &str = "
-    SELECT (extract(epoch FROM min(CASE job.status WHEN 'queued' THEN not_before ELSE lease_until END) - now()) * 1000)::float8
-    FROM proof_jobs job JOIN batches ON batches.number = job.batch
-    WHERE job.status <> 'done' AND job.status IN ('queued', 'leased') AND batches.status = 'sealed' AND batches.shape = ANY($1)";
 
 const HEARTBEAT: &str = "
     UPDATE proof_jobs SET lease_until = now() + $3 * interval '1 millisecond'

@@ -5,6 +5,7 @@ use crate::database::in_time;
 use crate::error::Error;
 use crate::keyring::Keyring;
 use crate::keys::{self, Keys, Proof};
+use crate::presence::Presence;
 use crate::queue::{Failure, Lease, Queue};
 use crate::wake::Wake;
 use crate::{Result, job, proving};
@@ -17,13 +18,14 @@ use std::{future::Future, pin::Pin, sync::Arc};
 /// How often a finished proof is offered to a database that does not answer, and the wait in between.
 const STORE_TRIES: u32 = 120;
 const STORE_WAIT: Duration = Duration::from_secs(1);
-/// How long a worker that stops waits for the answer to its last claim.
+/// How long a worker that stops waits for each of its last answers.
 const STOP_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// A worker of the queue.
 pub struct Worker {
     pool: PgPool,
     queue: Queue,
+    presence: Arc<Presence>,
     keys: Keyring,
     threads: Arc<rayon::ThreadPool>,
     poll: Duration,
@@ -48,14 +50,27 @@ impl Worker {
         let threads =
             rayon::ThreadPoolBuilder::new().num_threads(config.threads).thread_name(|i| format!("prover-{i}")).build()?;
         let queue = Queue::new(pool.clone(), config.policy(), config.worker_name());
-        Ok(Self { pool, queue, keys, threads: Arc::new(threads), poll: config.poll(), last: HashMap::new() })
+        let presence = Presence::new(pool.clone(), config.worker_name(), &keys.shapes(), config.policy().lease);
+        let presence = Arc::new(presence);
+        Ok(Self { pool, queue, presence, keys, threads: Arc::new(threads), poll: config.poll(), last: HashMap::new() })
     }
 
     /// Works until `shutdown`; a job in hand is then given back.
     ///
     /// # Errors
     /// [`Error::WrongKeys`]: it can't prove batches that it is given; the one in hand is given back.
-    pub async fn work(mut self, shutdown: impl Future<Output = ()>) -> Result<()> {
+    pub async fn work(self, shutdown: impl Future<Output = ()>) -> Result<()> {
+        let presence = self.presence.clone();
+        let outcome = tokio::select! {
+            outcome = self.take_jobs(shutdown) => outcome,
+            () = presence.keep() => unreachable!("it is kept as long as jobs are taken"),
+        };
+        // What is not heard is forgotten when the word runs out.
+        let _ = tokio::time::timeout(STOP_TIME_MAX, presence.end()).await;
+        outcome
+    }
+
+    async fn take_jobs(mut self, shutdown: impl Future<Output = ()>) -> Result<()> {
         let mut shutdown = std::pin::pin!(shutdown);
         let mut wake = Wake::new(self.pool.clone());
         while let Some(lease) = self.next(&mut wake, shutdown.as_mut()).await {

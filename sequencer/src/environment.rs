@@ -30,7 +30,7 @@ pub enum Step {
     BatchRead,
     /// It is built, nothing is stored yet.
     BatchBuilt,
-    /// The built batch and its job are written, the commit is next.
+    /// The built batch is written and its job is queued, the commit is next.
     BatchWritten,
     /// That is durable.
     BatchCommitted,

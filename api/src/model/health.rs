@@ -51,7 +51,7 @@ pub struct L1Health {
 }
 
 /// Batches that are not settled.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
     /// Wait for their proof.
     pub sealed: u64,
@@ -59,6 +59,10 @@ pub struct Waiting {
     pub proven: u64,
     /// Proofs that were given up and need an operator.
     pub parked: u64,
+    /// The numbers of the shapes whose batches have been free for more than a minute while no prover that runs has keys for
+    /// them: this needs an operator, too.
+    #[serde(default)]
+    pub shapes_without_prover: Vec<u8>,
     /// Age of the oldest, in seconds since it was sealed.
     pub oldest_seconds: Option<u64>,
     /// L1 can't take what comes after this batch any more; the sequencer was asked to take it back, and has not yet.

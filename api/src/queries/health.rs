@@ -18,20 +18,22 @@ pub(crate) async fn l1_health(pool: &PgPool) -> Result<Option<L1Health>, ApiErro
 }
 
 pub(crate) async fn waiting(pool: &PgPool) -> Result<Waiting, ApiError> {
-    let row: (i64, i64, i64, Option<i64>, Option<i64>, i64) = sqlx::query_as(
+    let row: (i64, i64, i64, Vec<i16>, Option<i64>, Option<i64>, i64) = sqlx::query_as(
         "SELECT count(*) FILTER (WHERE b.status = 'sealed'), count(*) FILTER (WHERE b.status = 'proven'),
                 (SELECT count(*) FROM proof_jobs WHERE status = 'parked'),
+                ARRAY(SELECT shape FROM shapes_without_prover ORDER BY shape),
                 extract(epoch FROM now() - min(b.sealed_at))::bigint,
                 (SELECT min(to_batch) FROM unwindings WHERE done_at IS NULL), (SELECT count(*) FROM replays)
          FROM batches b WHERE b.status IN ('sealed', 'proven')",
     )
     .fetch_one(pool)
     .await?;
-    let (sealed, proven, parked, oldest, unwinding_to, reverting) = row;
+    let (sealed, proven, parked, unattended, oldest, unwinding_to, reverting) = row;
     Ok(Waiting {
         sealed: unsigned(sealed)?,
         proven: unsigned(proven)?,
         parked: unsigned(parked)?,
+        shapes_without_prover: unattended.into_iter().map(unsigned).collect::<Result<_, _>>()?,
         oldest_seconds: oldest.map(unsigned).transpose()?,
         unwinding_to: unwinding_to.map(unsigned).transpose()?,
         reverting: unsigned(reverting)?,

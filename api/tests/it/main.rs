@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod docs;
+mod health;
 mod life;
 mod pressure;
 mod receipts;

@@ -89,8 +89,12 @@ async fn await_batches(world: &mut World, wanted: impl Fn(&[BatchSummary]) -> bo
         }
         world.stack.check()?;
         let health = world.l2.client.health().await.context("asking for the API's health")?;
-        if health.waiting.is_some_and(|w| w.parked > 0) {
+        let waiting = health.waiting.unwrap_or_default();
+        if waiting.parked > 0 {
             bail!("the prover gave up on a batch");
+        }
+        if !waiting.shapes_without_prover.is_empty() {
+            bail!("no prover that runs has keys for the shapes {:?}", waiting.shapes_without_prover);
         }
         if since.elapsed() > PROVING_PATIENCE {
             bail!("waited {} s for batches to be proven and settled", PROVING_PATIENCE.as_secs());

@@ -1,7 +1,9 @@
 //! The prover on a real Postgres, with real proofs of small batches.
 
+mod claims;
 mod fleet;
 mod jobs;
+mod presence;
 mod queue;
 mod shapes;
 mod worker;

@@ -10,9 +10,9 @@ const PROOF: [u8; EVM_PROOF_BYTES] = [1; EVM_PROOF_BYTES];
 const JOBS: &str = "SELECT string_agg(batch || ' ' || status || ' ' || attempts, ', ' ORDER BY batch) FROM proof_jobs";
 
 /// For tests that take a while and in which nobody vanishes.
-const LONG: Policy = Policy { lease: Duration::from_secs(60), ..POLICY };
+pub(crate) const LONG: Policy = Policy { lease: Duration::from_secs(60), ..POLICY };
 
-async fn past_the_lease() {
+pub(crate) async fn past_the_lease() {
     tokio::time::sleep(POLICY.lease + Duration::from_millis(50)).await;
 }
 
@@ -52,8 +52,7 @@ async fn a_job_has_one_holder_however_many_workers_claim() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_oldest_sealed_batch_of_the_shape_comes_first() {
     let world = World::new().await;
-    world.seal_unread(1..=5).await;
-    world.execute("UPDATE batches SET shape = 1 WHERE number = 1").await;
+    world.seal_unread_of("CASE number WHEN 1 THEN 1 ELSE 0 END", 1..=5).await;
     world.execute("UPDATE batches SET status = 'open' WHERE number = 2").await;
     world.execute("UPDATE proof_jobs SET not_before = now() + interval '1 hour' WHERE batch = 3").await;
     world.execute("UPDATE proof_jobs SET status = 'parked' WHERE batch = 4").await;
@@ -69,8 +68,7 @@ async fn the_oldest_sealed_batch_of_the_shape_comes_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_gets_the_oldest_batch_of_its_shapes_and_no_other() {
     let world = World::new().await;
-    world.seal_unread(1..=6).await;
-    world.execute("UPDATE batches SET shape = number % 3").await;
+    world.seal_unread_of("number % 3", 1..=6).await;
     let queue = |name| Queue::new(world.pool.clone(), LONG, name);
     let (small, both) = (queue("small"), queue("both"));
     assert_eq!(small.claim(&[]).await.expect("claims"), None);
@@ -88,37 +86,6 @@ async fn a_worker_gets_the_oldest_batch_of_its_shapes_and_no_other() {
     for (shape, seconds) in [(0, 3), (1, 4), (2, 2)] {
         assert_eq!(both.last_proving(shape).await.expect("reads"), Some(Duration::from_secs(seconds)), "shape {shape}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_claim_does_not_read_jobs_that_are_done() {
-    let world = World::new().await;
-    world
-        .execute(
-            "INSERT INTO batches (number, status, timestamp, fee_account, shape)
-             SELECT n, CASE WHEN n > 20000 THEN 'sealed' ELSE 'settled' END, 1, 1, 0 FROM generate_series(1, 20010) n",
-        )
-        .await;
-    world
-        .execute("INSERT INTO proof_jobs (batch, status) SELECT number, CASE status WHEN 'sealed' THEN 'queued' ELSE 'done' END FROM batches")
-        .await;
-    world.execute("ANALYZE batches, proof_jobs").await;
-    // One connection, whose counts are there when the next statement is asked for.
-    let pool = sqlx::postgres::PgPoolOptions::new().max_connections(1).connect(&world.url).await.expect("connects");
-    let queue = Queue::new(pool.clone(), LONG, "a");
-    let read = async || {
-        sqlx::query("SELECT pg_stat_force_next_flush()").execute(&pool).await.expect("asks");
-        let query = "SELECT (sum(seq_tup_read) + sum(coalesce(idx_tup_fetch, 0)))::bigint FROM pg_stat_user_tables
-            WHERE relname IN ('proof_jobs', 'batches')";
-        sqlx::query_scalar::<_, i64>(query).fetch_one(&pool).await.expect("reads")
-    };
-    let before = read().await;
-    for batch in 20001..=20010 {
-        assert_eq!(queue.claim(&[0]).await.expect("claims").map(|lease| lease.batch), Some(batch));
-        queue.next_due(&[0]).await.expect("reads");
-    }
-    let rows = read().await - before;
-    assert!((1..5_000).contains(&rows), "{rows} rows were read for 10 jobs beside 20000");
 }
 
 #[tokio::test(flavor = "multi_thread")]

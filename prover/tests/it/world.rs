@@ -139,19 +139,26 @@ impl World {
             .execute(&mut *transaction)
             .await
             .expect("the batch is stored");
-        sqlx::query("INSERT INTO proof_jobs (batch) VALUES ($1)").bind(number).execute(&mut *transaction).await.expect("queued");
+        const QUEUE: &str =
+            "INSERT INTO proof_jobs (batch, shape, status) SELECT number, shape, 'queued' FROM batches WHERE number = $1";
+        sqlx::query(QUEUE).bind(number).execute(&mut *transaction).await.expect("queued");
         sqlx::query("NOTIFY proof_jobs").execute(&mut *transaction).await.expect("announced");
         transaction.commit().await.expect("commits");
     }
 
     /// Puts sealed batches with jobs into the database that no test proves.
     pub(crate) async fn seal_unread(&self, numbers: std::ops::RangeInclusive<i64>) {
-        for number in numbers {
-            const STORE: &str =
-                "INSERT INTO batches (number, status, timestamp, fee_account, shape) VALUES ($1, 'sealed', 1, 1, 0)";
-            sqlx::query(STORE).bind(number).execute(&self.pool).await.expect("stored");
-            sqlx::query("INSERT INTO proof_jobs (batch) VALUES ($1)").bind(number).execute(&self.pool).await.expect("queued");
-        }
+        self.seal_unread_of("0", numbers).await;
+    }
+
+    /// The same, of shapes that an expression of SQL names by the `number`.
+    pub(crate) async fn seal_unread_of(&self, shape: &'static str, numbers: std::ops::RangeInclusive<i64>) {
+        let store = format!(
+            "WITH sealed AS (INSERT INTO batches (number, status, timestamp, fee_account, shape)
+                             SELECT number, 'sealed', 1, 1, {shape} FROM generate_series($1, $2) AS number RETURNING number, shape)
+             INSERT INTO proof_jobs (batch, shape, status) SELECT number, shape, 'queued' FROM sealed"
+        );
+        sqlx::query(&store).bind(numbers.start()).bind(numbers.end()).execute(&self.pool).await.expect("stored");
     }
 
     /// A value from the database.

@@ -64,7 +64,7 @@ pub(super) fn changes(block: &BlockRecord) -> Vec<u8> {
     bytes
 }
 
-/// The rows of the block itself, of what it changed, and of its batches.
+/// The rows of the block itself, of what it changed, of its batches, and a proving job for each batch that it seals.
 async fn write_block(tx: &mut PgConnection, block: &BlockRecord, signed: &SignedBlock) -> Result<(), StoreError> {
     let is_signed = !block.transactions.is_empty();
     let (undo_batches, undo_words): (Vec<_>, Vec<_>) = undo::pack(&block.undo).into_iter().map(|(b, w)| (b.sql(), w)).unzip();
@@ -72,11 +72,13 @@ async fn write_block(tx: &mut PgConnection, block: &BlockRecord, signed: &Signed
     let done = sqlx::query(
         "WITH block AS (INSERT INTO blocks (number, operation_count, receipts_root, signature) VALUES ($1, $2, $3, $4)),
               changes AS (INSERT INTO state_changes (block, words) SELECT $1, $5::bytea WHERE length($5::bytea) > 0),
-              undo AS (INSERT INTO batch_undo (batch, block, words) SELECT b, $1, w FROM unnest($6::bigint[], $7::bytea[]) AS u (b, w))
+              undo AS (INSERT INTO batch_undo (batch, block, words) SELECT b, $1, w FROM unnest($6::bigint[], $7::bytea[]) AS u (b, w)),
+              touched AS (SELECT * FROM unnest($8::bigint[], $9::bool[], $10::bigint[], $11::int[], $12::int[], $13::smallint[])
+                                        AS u (n, sealed, t, l, o, s)),
+              jobs AS (INSERT INTO proof_jobs (batch, shape, status) SELECT n, s, 'unbuilt' FROM touched WHERE sealed)
          INSERT INTO batches (number, status, timestamp, l1_count, op_count, fee_account, shape, sealed_at)
          SELECT n, CASE WHEN sealed THEN 'sealed' ELSE 'open' END, t, l, o, $14, s, CASE WHEN sealed THEN now() END
-         FROM unnest($8::bigint[], $9::bool[], $10::bigint[], $11::int[], $12::int[], $13::smallint[])
-              AS u (n, sealed, t, l, o, s)
+         FROM touched
          ON CONFLICT (number) DO UPDATE
          SET status = excluded.status, timestamp = excluded.timestamp, l1_count = excluded.l1_count,
              op_count = excluded.op_count, shape = excluded.shape, sealed_at = excluded.sealed_at

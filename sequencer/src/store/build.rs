@@ -71,8 +71,8 @@ fn leaving(operations: &[Operation]) -> Vec<(i32, Withdrawal)> {
     all
 }
 
-/// Stores built batches, what leaves with them and their proving jobs, all or nothing; what was needed to take settled
-/// batches back is forgotten.
+/// Stores built batches and what leaves with them, and queues their proving jobs, all or nothing; what was needed to take
+/// settled batches back is forgotten.
 ///
 /// # Errors
 /// [`StoreError`]. After a transient one, whether they are stored is unknown: call again with the same.
@@ -92,6 +92,7 @@ pub(crate) async fn store_built(
         return Ok(());
     }
     let numbers: Vec<i64> = built.iter().map(|(number, _)| number.sql()).collect();
+    queue_jobs(&mut tx, &numbers).await?;
     let done = sqlx::query(
         "UPDATE batches b SET old_root = u.o, new_root = u.n, ops = u.p, commitment = u.c, witness = u.w
          FROM unnest($1::bigint[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[]) AS u (number, o, n, p, c, w)
@@ -109,14 +110,23 @@ pub(crate) async fn store_built(
         return Err(StoreError::Damaged(format!("one of the batches {numbers:?} is not sealed")));
     }
     write_withdrawals(&mut tx, built).await?;
-    let jobs = "WITH jobs AS (INSERT INTO proof_jobs (batch) SELECT unnest($1::bigint[]) RETURNING batch),
-                     old AS (DELETE FROM batch_undo
-                             WHERE batch <= (SELECT max(number) FROM batches WHERE status = 'settled'))
-                SELECT count(pg_notify('proof_jobs', batch::text)) FROM jobs";
-    sqlx::query(jobs).bind(&numbers).execute(&mut *tx).await?;
+    let settled = "DELETE FROM batch_undo WHERE batch <= (SELECT max(number) FROM batches WHERE status = 'settled')";
+    sqlx::query(settled).execute(&mut *tx).await?;
     environment.reached(Step::BatchWritten);
     tx.commit().await?;
     environment.reached(Step::BatchCommitted);
+    Ok(())
+}
+
+/// Lets the provers have the jobs of batches that are built with this database transaction, and wakes them when it is durable.
+async fn queue_jobs(tx: &mut PgConnection, numbers: &[i64]) -> Result<(), StoreError> {
+    let query = "WITH jobs AS (UPDATE proof_jobs SET status = 'queued', not_before = now()
+                               WHERE batch = ANY ($1) AND status = 'unbuilt' RETURNING batch)
+                 SELECT count(pg_notify('proof_jobs', batch::text)) FROM jobs";
+    let queued: i64 = sqlx::query_scalar(query).bind(numbers).fetch_one(tx).await?;
+    if queued != numbers.len() as i64 {
+        return Err(StoreError::Damaged(format!("{queued} of the batches {numbers:?} have a proving job that waits for them")));
+    }
     Ok(())
 }
 

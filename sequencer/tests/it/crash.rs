@@ -8,7 +8,7 @@ use crate::support::audit::{Audit, all_done, audit};
 use crate::support::crowd::Crowd;
 use crate::support::process::{Doom, Process, configure};
 use crate::support::queue::Queue;
-use crate::support::{World, request_unwinding};
+use crate::support::{World, check_jobs, request_unwinding};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -132,6 +132,7 @@ async fn rounds_on_one_database(seed: u64, before: usize, count: usize, tally: &
             tally.at_any_moment += 1;
         }
         crowd.check().await;
+        check_jobs(&world.pool).await;
         let acknowledged = crowd.board.acknowledged() - acknowledged;
         println!("round {}: {round:?}, {acknowledged} acknowledged, {:?}", before + number + 1, began.elapsed());
     }

@@ -238,7 +238,7 @@ async fn a_stuck_transaction_is_replaced_with_a_higher_fee_up_to_the_cap() {
 async fn a_parked_proof_stops_submission_without_an_error() {
     let world = World::new().await;
     world.store(1, &[transfer(1)], Proof::Missing).await;
-    const PARK: &str = "INSERT INTO proof_jobs (batch, status, last_error) VALUES (1, 'parked', 'wrong_proof')";
+    const PARK: &str = "INSERT INTO proof_jobs (batch, shape, status, last_error) VALUES (1, 0, 'parked', 'wrong_proof')";
     sqlx::query(PARK).execute(&world.pool).await.expect("parked");
     assert_eq!(world.submitter().submit_next().await.expect("waits"), Next::Wait);
     let run = batches::ready(&world.pool, 1, 9).await.expect("read");

@@ -58,3 +58,45 @@ async fn the_state_survives_the_change_of_the_tables() {
     let stored: String = sqlx::query_scalar("SELECT shapes::text FROM chain").fetch_one(&pool).await.unwrap();
     assert_eq!(serde_json::from_str::<Shapes>(&stored).unwrap(), Shapes::one(Shape::DEVELOPMENT).unwrap());
 }
+
+/// Whoever led a database of the fourth version can't seal any more, and what it sealed has one proving job a batch.
+#[tokio::test]
+async fn jobs_are_made_for_what_was_sealed_without_one() {
+    let database = TestDatabase::create();
+    let pool = connect(database.url()).await.unwrap();
+    let migrations = sqlx::migrate!("../migrations");
+    for migration in migrations.iter().filter(|m| m.version <= 4) {
+        pool.execute(&*migration.sql).await.unwrap();
+    }
+    // 1 settled, 2 proven, 3 being proven, 4 given up, 5 built and free, 6 and 7 sealed and not built, 8 open.
+    sqlx::raw_sql(
+        "INSERT INTO chain (chain_id, contract, shapes, depth, fee_account, epoch)
+         VALUES (31337, decode(repeat('cc', 20), 'hex'), '[]', 15, 1, 6);
+         INSERT INTO batches (number, status, timestamp, fee_account, shape, commitment)
+         SELECT n, CASE WHEN n = 1 THEN 'settled' WHEN n = 2 THEN 'proven' WHEN n = 8 THEN 'open' ELSE 'sealed' END, n, 1, n % 2,
+                CASE WHEN n < 6 THEN decode(repeat('0c', 32), 'hex') END
+         FROM generate_series(1, 8) n;
+         INSERT INTO proof_jobs (batch, status, attempts, last_error)
+         VALUES (1, 'done', 1, NULL), (2, 'done', 2, NULL), (3, 'leased', 1, NULL), (4, 'parked', 5, 'why'), (5, 'queued', 0, NULL);
+         UPDATE proof_jobs SET lease_token = gen_random_uuid(), lease_until = now() + interval '9 seconds', worker = 'w' WHERE batch = 3;
+         INSERT INTO l1_transactions (hash, kind, batch, gas_used, succeeded, fee_wei)
+         VALUES (decode(repeat('7a', 32), 'hex'), 'submit', 1, 300000, TRUE, 12345678901234567890123)",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    let rows = async |query| sqlx::query_scalar::<_, String>(query).fetch_all(&pool).await.unwrap();
+    let untouched = "SELECT to_jsonb(t)::text FROM l1_transactions t UNION ALL
+        SELECT (to_jsonb(j) - 'shape')::text FROM proof_jobs j WHERE batch < 6 UNION ALL SELECT to_jsonb(b)::text FROM batches b";
+    let before = rows(untouched).await;
+    pool.execute(&*migrations.iter().find(|m| m.version == 5).unwrap().sql).await.unwrap();
+    assert_eq!(rows(untouched).await, before);
+    let jobs =
+        rows("SELECT concat_ws(' ', batch, shape, status, attempts, worker, last_error) FROM proof_jobs ORDER BY batch").await;
+    let wanted =
+        ["1 1 done 1", "2 0 done 2", "3 1 leased 1 w", "4 0 parked 5 why", "5 1 queued 0", "6 0 unbuilt 0", "7 1 unbuilt 0"];
+    assert_eq!(jobs, wanted);
+    assert_eq!(rows("SELECT epoch::text FROM chain").await, ["7"]);
+    let unfit = sqlx::query("INSERT INTO proof_jobs (batch, status) VALUES (8, 'queued')").execute(&pool).await;
+    assert!(unfit.unwrap_err().to_string().contains("shape"), "every job has a shape");
+}

@@ -8,7 +8,7 @@ pub(crate) mod proxy;
 pub(crate) mod queue;
 mod users;
 
-pub(crate) use check::{check_batches, root_from_sql};
+pub(crate) use check::{check_batches, check_jobs, root_from_sql};
 pub(crate) use users::{CHAIN_ID, CONTRACT, START, TOKEN, User, id, json, operator, sign, transfer, withdraw};
 
 use alloy_primitives::B256;
@@ -284,7 +284,7 @@ impl World {
     /// Leaves the database as if no sealed batch had been built.
     pub(crate) async fn forget_what_is_built(&self) {
         sqlx::raw_sql(
-            "DELETE FROM proof_jobs; DELETE FROM withdrawals;
+            "UPDATE proof_jobs SET status = 'unbuilt'; DELETE FROM withdrawals;
              UPDATE batches SET old_root = NULL, new_root = NULL, ops = NULL, commitment = NULL, witness = NULL;",
         )
         .execute(&self.pool)
