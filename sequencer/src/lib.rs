@@ -12,6 +12,8 @@
 //! Nothing is answered as executed before its block is committed. The state in memory runs ahead of the
 //! database but never apart from it: a block is retried until it is durable, or the process stops. Every point where
 //! it may be killed is a [`Step`], and the tests kill it at each.
+//!
+//! A batch's proving job is made with the block that seals it, and the builder hands it to the provers with the witness.
 
 mod batcher;
 mod block;
