@@ -1,6 +1,6 @@
 //! What an operator is told by `GET /v1/health`.
 
-use crate::support::{World, alice, eventually};
+use crate::support::{World, alice, bob, eventually, signed, transfer};
 use alloy_primitives::Address;
 use sheaf_api::model::KeyHealth;
 use sheaf_core::json::address_to_hex;
@@ -38,6 +38,8 @@ async fn keys_are_told_with_what_they_have_and_for_how_long() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shape_that_no_prover_has_keys_for_is_named() {
     let world = World::new().await;
+    let (status, answer) = world.post(&signed(transfer(0, &bob()), &alice())).await;
+    assert_eq!(status, 200, "{answer}");
     let account = AccountId::new(2).unwrap();
     let exit = Operation::ForcedExit { account, token: TokenId::ETH.word(), amount: 0, caller: alice().owner };
     // An operation from L1 seals the batch before it, which is then built.
