@@ -5,6 +5,7 @@ use crate::{demo, deploy, keys, prover, service, up, verify, wallet};
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// Sheaf: an Ethereum rollup whose batches are proven with Groth16.
 #[derive(Debug, Parser)]
@@ -30,13 +31,13 @@ pub enum Command {
     Prover(prover::Options),
     /// Run settlement: reads L1, submits proven batches, credits withdrawals.
     Settlement(SettlementOptions),
-    /// Make and inspect the development keys.
+    /// Make, inspect and verify keys, and take part in a ceremony.
     #[command(subcommand)]
     Keys(keys::Command),
     /// Measure what the parts give on this machine, each beside something else.
     #[command(subcommand)]
     Bench(sheaf_bench::Command),
-    /// Put the contract on an L1 chain.
+    /// Put the contract on an L1 chain, and write its address to a file.
     Deploy(deploy::Options),
     /// Check a batch as the contract does: its data, its commitment and its proof, from L1, an API or a file.
     Verify(verify::Options),
@@ -70,27 +71,28 @@ impl ServiceOptions {
 }
 
 impl Command {
-    /// Does it.
+    /// Does it. The exit status is 0, but for `sheaf verify`, which may have one of its own.
     ///
     /// # Errors
     /// Whatever keeps it from being done; each command's own.
-    pub async fn run(self) -> Result<()> {
+    pub async fn run(self) -> Result<ExitCode> {
         match self {
-            Self::Demo(options) => demo::run(options).await,
-            Self::Up(options) => up::run(options).await,
-            Self::Sequencer(o) => service::run("sequencer", o.load()?.sequencer()?, sheaf_sequencer::run).await,
-            Self::Api(o) => service::run("api", o.load()?.api()?, sheaf_api::run).await,
-            Self::Prover(options) => prover::run(options).await,
+            Self::Demo(options) => demo::run(options).await?,
+            Self::Up(options) => up::run(options).await?,
+            Self::Sequencer(o) => service::run("sequencer", o.load()?.sequencer()?, sheaf_sequencer::run).await?,
+            Self::Api(o) => service::run("api", o.load()?.api()?, sheaf_api::run).await?,
+            Self::Prover(options) => prover::run(options).await?,
             Self::Settlement(o) => {
                 let mut config = o.service.load()?.settlement()?;
                 config.watch_only |= o.watch_only;
-                service::run("settlement", config, sheaf_settlement::run).await
+                service::run("settlement", config, sheaf_settlement::run).await?;
             }
-            Self::Keys(command) => keys::run(command),
-            Self::Bench(command) => command.run().await,
-            Self::Deploy(options) => deploy::run(options).await,
-            Self::Verify(options) => verify::run(options).await,
-            Self::Wallet(args) => wallet::run(args).await,
+            Self::Keys(command) => keys::run(command)?,
+            Self::Bench(command) => command.run().await?,
+            Self::Deploy(options) => deploy::run(options).await?,
+            Self::Verify(options) => return verify::run(options).await,
+            Self::Wallet(args) => wallet::run(args).await?,
         }
+        Ok(ExitCode::SUCCESS)
     }
 }

@@ -4,7 +4,8 @@ use clap::Parser as _;
 use sheaf_cli::args::Cli;
 use std::process::ExitCode;
 
-/// Exit status 0: done. 1: it failed, and stderr says why. 2: the command line can't be understood.
+/// Exit status 0: done. 1: it failed, and stderr says why. 2: the command line can't be understood. 3: `sheaf verify` could
+/// not check all.
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -15,7 +16,7 @@ fn main() -> ExitCode {
         }
     };
     match runtime.block_on(cli.command.run()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

@@ -7,6 +7,13 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use sheaf_api::model::Operation;
 use sheaf_contracts::Sheaf;
+use sheaf_core::geometry::Geometry;
+use sheaf_core::tree::Tree;
+use sheaf_core::types::u256_from_field;
+use std::ops::RangeInclusive;
+
+/// The number of the first batch.
+pub const FIRST_BATCH: u64 = 1;
 
 /// The contract that a batch is for.
 #[derive(Clone, Debug)]
@@ -34,12 +41,16 @@ pub struct Case {
     pub decoded: Option<Vec<Operation>>,
     /// The batch before it.
     pub previous: Option<Previous>,
-    /// The entries of the queue that are next for this batch.
+    /// The entries of the queue that are next for this batch, as far as L1 has them.
     pub queue: Option<Vec<QueueEntry>>,
-    /// The time of the block that accepted it, unix seconds.
+    /// The time of the block that accepted it, or of now if none did yet; unix seconds.
     pub block_timestamp: Option<u64>,
     /// The hash that L1 keeps of what leaves with it.
     pub withdrawals_hash: Option<B256>,
+    /// The batch of this number that L1 accepted.
+    pub settled: Option<Sheaf::Batch>,
+    /// The numbers of the batches between the last one that L1 accepted and this one, which somebody else tells of.
+    pub between: Option<RangeInclusive<u64>>,
 }
 
 /// What a batch has to follow.
@@ -66,11 +77,18 @@ impl Case {
             queue: None,
             block_timestamp: None,
             withdrawals_hash: None,
+            settled: None,
+            between: None,
         }
     }
 }
 
 impl Previous {
+    /// What the first batch has to follow: the empty state.
+    pub fn genesis() -> Self {
+        Self { number: Some(FIRST_BATCH - 1), root: u256_from_field(Tree::new(Geometry::PROTOCOL).root()), timestamp: 0 }
+    }
+
     /// What the batch after `batch` has to follow.
     pub const fn of(number: Option<u64>, batch: &Sheaf::Batch) -> Self {
         Self { number, root: batch.newRoot, timestamp: batch.header as u32 }
@@ -146,12 +164,16 @@ impl BatchJson {
         })
     }
 
-    /// The batch with what it says of itself, and the one before it if that is known and built.
+    /// The batch with what it says of itself, and the one before it if that is known and built; before the first one is the
+    /// empty state.
     ///
     /// # Errors
     /// If it is not proven yet.
     pub fn to_case(&self, asked: Option<u64>, previous: Option<&Self>) -> Result<Case> {
-        let previous = previous.and_then(|p| Some(Previous { number: p.number, root: p.new_root?, timestamp: p.timestamp }));
+        let previous = match asked.or(self.number) {
+            Some(FIRST_BATCH) => Some(Previous::genesis()),
+            _ => previous.and_then(|p| Some(Previous { number: p.number, root: p.new_root?, timestamp: p.timestamp })),
+        };
         Ok(Case {
             number: self.number,
             asked,

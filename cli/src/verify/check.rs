@@ -1,6 +1,6 @@
 //! Everything that the contract checks of a batch, done again.
 
-use super::case::{Case, Deployment, Previous};
+use super::case::{Case, Deployment, FIRST_BATCH, Previous};
 use super::operations;
 use super::refusal::Refusal;
 use alloy::primitives::U256;
@@ -71,7 +71,7 @@ pub fn check(case: &Case, deployment: &Deployment, lines: &mut Vec<Line>) -> Res
     let shape = Refusal::UnknownShape { shape: batch.shape, shapes: deployment.keys.shapes() };
     let (key, slots) = deployment.keys.shape(batch.shape).ok_or(shape)?;
     held(format!("shape {}, with {slots} slots", batch.shape));
-    lines.push(check_old_root(batch, case.previous)?);
+    lines.extend(check_old_root(batch, case)?);
     let mut held = |what: String| lines.push(Line::Held(what));
     let (old_root, new_root) = (root(batch.oldRoot)?, root(batch.newRoot)?);
     let c = field_from_u256(batch.c).ok_or(Refusal::CommitmentOutOfField(batch.c))?;
@@ -81,6 +81,7 @@ pub fn check(case: &Case, deployment: &Deployment, lines: &mut Vec<Line>) -> Res
     lines.extend(check_time(timestamp, case)?);
     check_counts(batch, slots)?;
     let operations = check_operations(case, lines)?;
+    lines.extend(check_settled(case)?);
 
     let data = PublicData { domain, old_root, new_root, timestamp, fee_account, operations };
     // The numbers of rows are in the key alone.
@@ -116,13 +117,40 @@ fn check_domain(case: &Case, deployment: &Deployment) -> Result<F, Refusal> {
     }
 }
 
-fn check_old_root(batch: &Sheaf::Batch, previous: Option<Previous>) -> Result<Line, Refusal> {
-    match previous {
-        Some(Previous { root: expected, .. }) if expected != batch.oldRoot => {
-            Err(Refusal::WrongOldRoot { expected, got: batch.oldRoot })
-        }
-        Some(_) => Ok(Line::Held(format!("old root {:#066x} is the new one of the batch before", batch.oldRoot))),
-        None => Ok(Line::Unknown("old root and timestamp against the batch before, which is not known".to_owned())),
+fn check_old_root(batch: &Sheaf::Batch, case: &Case) -> Result<Vec<Line>, Refusal> {
+    let Some(Previous { number, root: expected, .. }) = case.previous else {
+        return Ok(vec![Line::Unknown("old root and timestamp against the batch before, which is not known".to_owned())]);
+    };
+    if expected != batch.oldRoot {
+        return Err(Refusal::WrongOldRoot { expected, got: batch.oldRoot });
+    }
+    let of = if number == Some(FIRST_BATCH - 1) { "that of the empty state" } else { "the new one of the batch before" };
+    let mut lines = vec![Line::Held(format!("old root {expected:#066x} is {of}"))];
+    if let Some(between) = &case.between {
+        let (first, last) = (between.start(), between.end());
+        lines.push(Line::Unknown(format!(
+            "batches {first} to {last} before it, which L1 has not accepted: that they hold, and end with this root and place in the queue"
+        )));
+    }
+    Ok(lines)
+}
+
+/// What L1 accepted under this number is this very batch. Its proof may be another one.
+fn check_settled(case: &Case) -> Result<Option<Line>, Refusal> {
+    let (Some(settled), batch) = (&case.settled, &case.batch) else { return Ok(None) };
+    let fields = [
+        ("shape", batch.shape != settled.shape),
+        ("timestamp", batch.header as u32 != settled.header as u32),
+        ("fee account", batch.header >> 32 != settled.header >> 32),
+        ("old root", batch.oldRoot != settled.oldRoot),
+        ("new root", batch.newRoot != settled.newRoot),
+        ("commitment", batch.c != settled.c),
+        ("counts", (batch.l1Count, batch.opCount) != (settled.l1Count, settled.opCount)),
+        ("operations", batch.ops != settled.ops),
+    ];
+    match fields.iter().find(|(_, differs)| *differs) {
+        Some((field, _)) => Err(Refusal::SettledOtherwise(field)),
+        None => Ok(Some(Line::Held("it is the batch that L1 accepted under this number".to_owned()))),
     }
 }
 
@@ -155,7 +183,9 @@ fn check_time(timestamp: u32, case: &Case) -> Result<Vec<Line>, Refusal> {
     if seconds + MAX_AGE_SECONDS < block || seconds > block + MAX_AHEAD_SECONDS {
         return Err(Refusal::TimestampOutsideWindow { timestamp, block });
     }
-    lines.push(Line::Held(format!("the timestamp is within 3 days before to 15 minutes after its block's, {block}")));
+    lines.push(Line::Held(format!(
+        "the timestamp is within 3 days before to 15 minutes after {block}, its block's, or now if it has none"
+    )));
     Ok(lines)
 }
 
@@ -176,6 +206,7 @@ fn check_operations(case: &Case, lines: &mut Vec<Line>) -> Result<Vec<Operation>
     let bytes = ops.len();
     lines.push(Line::Held(format!("{opCount} operations, the first {l1Count} of them from L1, in {bytes} bytes")));
     lines.push(match case.queue {
+        _ if *l1Count == 0 => Line::Held("it takes nothing from the queue".to_owned()),
         Some(_) => Line::Held("the operations from L1 are the queue's next ones".to_owned()),
         None => Line::Unknown("the operations from L1 against the queue, which is not known".to_owned()),
     });

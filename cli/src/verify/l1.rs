@@ -1,17 +1,19 @@
-//! A batch and its contract's keys, read from L1 alone.
+//! A batch and its contract's keys, read from L1 alone; and what L1 says around a batch that it has not accepted yet.
 
-use super::case::{Case, Deployment, Previous};
+use super::case::{Case, Deployment, FIRST_BATCH, Previous};
 use super::keys::Keys;
+use super::logs::{Logs, filter};
 use super::operations::QueueEntry;
+use alloy::eips::BlockId;
 use alloy::primitives::{Address, B256, U256};
 use alloy::providers::Provider as _;
-use alloy::rpc::types::{Filter, Log};
-use alloy::sol_types::SolEvent;
+use alloy::sol_types::SolEvent as _;
 use anyhow::{Context as _, Result, ensure};
 use sheaf_contracts::Sheaf;
 use sheaf_core::l1::domain;
 use sheaf_core::types::u256_from_field;
 use sheaf_settlement::l1::{L1, connect};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The number that a contract's first creation gets (EIP-161). Sheaf's constructor creates one contract: its keys.
 const FIRST_CREATION: u64 = 1;
@@ -22,6 +24,63 @@ pub struct Reader {
     l1: L1,
     /// No event of the contract is in an earlier block.
     first_block: u64,
+}
+
+/// Why L1's word on a batch is not at hand. It says nothing about the batch.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The batch is not settled.
+    #[error("batch_not_settled: L1 has accepted no batch {0}")]
+    NotSettled(u64),
+    /// An event is in none of the blocks that were searched.
+    #[error("batch_event_missing: no block from {first_block} on has the event of batch {number}: is --from-block too late?")]
+    BatchEvent {
+        /// The batch's number.
+        number: u64,
+        /// The first block that was searched.
+        first_block: u64,
+    },
+    /// Entries that the queue has had, but whose events are in none of the blocks that were searched.
+    #[error(
+        "queue_events_missing: the blocks from {first_block} on have only {found} of the {wanted} entries of the queue from number \
+         {first} on: is --from-block too late?"
+    )]
+    QueueEvents {
+        /// The first entry's index.
+        first: u64,
+        /// How many there must be.
+        wanted: u64,
+        /// How many were found.
+        found: usize,
+        /// The first block that was searched.
+        first_block: u64,
+    },
+}
+
+/// The contract at one block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// The block's number.
+    pub block: u64,
+    /// Number of the last accepted batch.
+    pub batch: u64,
+    /// The root after it.
+    pub root: U256,
+    /// Its timestamp, unix seconds.
+    pub timestamp: u32,
+    /// The block's time, or this machine's if that is later, for a node may make blocks only now and then; unix seconds.
+    pub now: u64,
+    /// The first entry of the queue that no accepted batch took.
+    pub queue_head: u64,
+    /// The index that the next entry will get.
+    pub queue_tail: u64,
+}
+
+impl State {
+    /// What the next batch has to follow.
+    pub const fn previous(&self) -> Previous {
+        Previous { number: Some(self.batch), root: self.root, timestamp: self.timestamp }
+    }
 }
 
 /// The event that says that a batch was accepted.
@@ -62,58 +121,90 @@ impl Reader {
         Ok(Deployment { chain_id, contract, keys })
     }
 
-    /// A settled batch with all that the contract held it against. The root before the first batch is in no event, so
-    /// that of batch 1 is not known.
+    /// The contract at the latest block.
     ///
     /// # Errors
-    /// If the node does not answer, or the batch is not settled.
+    /// If the node does not answer.
+    pub async fn state(&self) -> Result<State> {
+        let head = self.l1.head().await?.number;
+        let time = self.l1.header(head).await?.context("L1 does not know its latest block")?.timestamp;
+        let here = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let sheaf = Sheaf::new(self.l1.contract, &self.l1.provider);
+        // All from one block, else a batch accepted in between makes them disagree.
+        let at = BlockId::from(head);
+        Ok(State {
+            block: head,
+            batch: sheaf.batchNumber().block(at).call().await?,
+            root: sheaf.root().block(at).call().await?,
+            timestamp: sheaf.lastTimestamp().block(at).call().await?,
+            now: time.max(here),
+            queue_head: sheaf.queueHead().block(at).call().await?,
+            queue_tail: sheaf.queueTail().block(at).call().await?,
+        })
+    }
+
+    /// A settled batch with all that the contract held it against.
+    ///
+    /// # Errors
+    /// If the node does not answer; [`ReadError`].
     pub async fn case(&self, number: u64) -> Result<Case> {
-        let accepted = self.accepted(number).await?.with_context(|| format!("L1 has accepted no batch {number}"))?;
+        let state = self.state().await?;
+        if !(FIRST_BATCH..=state.batch).contains(&number) {
+            return Err(ReadError::NotSettled(number).into());
+        }
+        let accepted = self.accepted(number, state.block).await?;
         let batch = self.batch(&accepted).await?;
-        let previous = match number.checked_sub(1) {
-            None | Some(0) => None,
-            Some(before) => {
-                let accepted = self.accepted(before).await?.with_context(|| format!("L1 does not know batch {before}"))?;
-                Some(Previous::of(Some(before), &self.batch(&accepted).await?))
+        let previous = match number {
+            FIRST_BATCH => Previous::genesis(),
+            _ => {
+                let before = self.accepted(number - 1, accepted.block).await?;
+                Previous::of(Some(number - 1), &self.batch(&before).await?)
             }
         };
         let block = self.l1.header(accepted.block).await?.context("L1 does not know the batch's block")?;
+        // What the event says: all of these entries were in the queue.
+        let (tail, count) = (accepted.event.queueHead, batch.l1Count);
+        let queue = self.queue(tail.saturating_sub(count.into())..tail, accepted.block).await?;
         Ok(Case {
             number: Some(accepted.event.number),
             asked: Some(number),
-            queue: Some(self.queue(accepted.event.queueHead, batch.l1Count).await?),
-            previous,
+            queue: Some(queue),
+            previous: Some(previous),
             block_timestamp: Some(block.timestamp),
             withdrawals_hash: Some(accepted.event.withdrawalsHash),
+            settled: Some(batch.clone()),
             ..Case::of(batch)
         })
     }
 
-    fn filter<E: SolEvent>(&self) -> Filter {
-        Filter::new().address(self.l1.contract).event_signature(E::SIGNATURE_HASH)
+    /// The entries of the queue that the contract would hold a batch against: `count`, after the `taken` ones that the batches
+    /// before it take. Fewer, if the queue ends before.
+    ///
+    /// # Errors
+    /// If the node does not answer; [`ReadError::QueueEvents`].
+    pub async fn waiting(&self, state: &State, taken: u64, count: u16) -> Result<Vec<QueueEntry>> {
+        let first = state.queue_head.saturating_add(taken).min(state.queue_tail);
+        let end = first.saturating_add(count.into()).min(state.queue_tail);
+        self.queue(first..end, state.block).await
     }
 
-    /// The logs that a filter finds, in their order.
-    async fn logs(&self, filter: &Filter) -> Result<Vec<Log>> {
-        let answer = self.l1.provider.get_logs(filter).await;
-        let mut logs = answer.context("L1 does not give the contract's events; a later --from-block may help")?;
-        logs.retain(|log| !log.removed);
-        logs.sort_by_key(|log| (log.block_number, log.log_index));
-        Ok(logs)
+    const fn logs(&self) -> Logs<'_> {
+        Logs { l1: &self.l1, first_block: self.first_block }
     }
 
-    async fn accepted(&self, number: u64) -> Result<Option<Accepted>> {
-        let filter = self.filter::<Sheaf::BatchSubmitted>().from_block(self.first_block).topic1(U256::from(number));
-        let Some(log) = self.logs(&filter).await?.into_iter().next() else { return Ok(None) };
+    /// The event of a batch that was accepted in block `last` or before.
+    async fn accepted(&self, number: u64, last: u64) -> Result<Accepted> {
+        let filter = filter::<Sheaf::BatchSubmitted>(&self.l1).topic1(U256::from(number));
+        let found = self.logs().find(&filter, last, 1).await?.into_iter().next();
+        let log = found.ok_or(ReadError::BatchEvent { number, first_block: self.first_block })?;
         let (block, transaction) = log.block_number.zip(log.transaction_hash).context("L1 sent an event without its place")?;
-        Ok(Some(Accepted { block, transaction, event: Sheaf::BatchSubmitted::decode_log(&log.inner)?.data }))
+        Ok(Accepted { block, transaction, event: Sheaf::BatchSubmitted::decode_log(&log.inner)?.data })
     }
 
     /// The batch of an event: the transaction's n-th event is about its n-th batch.
     async fn batch(&self, accepted: &Accepted) -> Result<Sheaf::Batch> {
         let Accepted { block, transaction, ref event } = *accepted;
-        let filter = self.filter::<Sheaf::BatchSubmitted>().from_block(block).to_block(block);
-        let logs = self.logs(&filter).await?;
+        let logs = self.logs().of_block(&filter::<Sheaf::BatchSubmitted>(&self.l1), block).await?;
         let events = logs.iter().filter(|log| log.transaction_hash == Some(transaction));
         let numbers = events.map(|log| Ok(Sheaf::BatchSubmitted::decode_log(&log.inner)?.number)).collect::<Result<Vec<_>>>()?;
         let batches = self.l1.submission(transaction).await?;
@@ -130,15 +221,22 @@ impl Reader {
         Ok(batch)
     }
 
-    /// The entries that a batch took which left the queue's head at `head`; fewer, if L1 does not have them all.
-    async fn queue(&self, head: u64, count: u16) -> Result<Vec<QueueEntry>> {
-        let first = head.saturating_sub(count.into());
-        if first == head {
+    /// These entries of the queue, from their events in block `last` or before. All of them must be there.
+    async fn queue(&self, indices: std::ops::Range<u64>, last: u64) -> Result<Vec<QueueEntry>> {
+        let (first, wanted) = (indices.start, indices.end.saturating_sub(indices.start));
+        if wanted == 0 {
             return Ok(Vec::new());
         }
-        let indices: Vec<B256> = (first..head).map(|index| U256::from(index).into()).collect();
-        let filter = self.filter::<Sheaf::OperationQueued>().from_block(self.first_block).topic1(indices);
-        self.logs(&filter).await?.iter().map(|log| Ok(entry(&Sheaf::OperationQueued::decode_log(&log.inner)?.data))).collect()
+        let topics: Vec<B256> = indices.map(|index| U256::from(index).into()).collect();
+        let filter = filter::<Sheaf::OperationQueued>(&self.l1).topic1(topics);
+        let logs = self.logs().find(&filter, last, wanted as usize).await?;
+        let events =
+            logs.iter().map(|log| Ok(Sheaf::OperationQueued::decode_log(&log.inner)?.data)).collect::<Result<Vec<_>>>()?;
+        if events.len() as u64 != wanted || !events.iter().zip(first..).all(|(event, index)| event.index == index) {
+            let found = events.len();
+            return Err(ReadError::QueueEvents { first, wanted, found, first_block: self.first_block }.into());
+        }
+        Ok(events.iter().map(entry).collect())
     }
 }
 

@@ -6,37 +6,44 @@
 //!  files: batch.json, keys.json ─────────┘                          └──▶ files for snarkjs
 //! ```
 //!
-//! Who it trusts: of L1 the node, of the API nothing. The checks are in [`check`](check::check), in the contract's order.
+//! Who it trusts: the L1 node, and the address of the contract. With a node at hand, of the API nothing but what its batches
+//! before this one are, where L1 has not accepted those; without one, nobody can know what L1 would say, and those checks are
+//! not made: each has its line then, and the command its own exit status. The checks are in [`check`](check::check), in the
+//! contract's order.
 
 pub mod case;
 pub mod check;
 pub mod export;
 pub mod keys;
 pub mod l1;
+mod logs;
 pub mod operations;
 pub mod refusal;
+mod source;
 
 use alloy::primitives::Address;
-use anyhow::{Context as _, Result, anyhow};
-use case::{BatchJson, Case, Deployment};
-use check::check;
+use anyhow::{Result, anyhow};
+use check::{Line, check};
 use clap::{ArgGroup, Args};
-use keys::Keys;
 use l1::Reader;
-use sheaf_api::client::Client;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The exit status when all that was checked holds, but not all was checked.
+pub const INCOMPLETE: u8 = 3;
 
 /// Which batch is verified, and against what.
 #[derive(Args, Clone, Debug)]
 #[command(group(ArgGroup::new("source").args(["l1", "api", "file"]).required(true).multiple(true)))]
 pub struct Options {
     /// The batch's number.
-    #[arg(long, value_name = "NUMBER", required_unless_present = "file")]
+    #[arg(long, value_name = "NUMBER", required_unless_present = "file", value_parser = clap::value_parser!(u64).range(1..))]
     pub batch: Option<u64>,
     /// The contract.
     #[arg(long, value_name = "ADDRESS")]
     pub contract: Address,
-    /// JSON-RPC of an L1 node: has the contract's keys, and the batch unless --api or --file names another place.
+    /// JSON-RPC of an L1 node: has the contract's keys, what a batch is held against, and the batch itself unless --api or
+    /// --file names another place.
     #[arg(long, value_name = "URL")]
     pub l1: Option<String>,
     /// A block before which there was no contract; makes the node's search shorter.
@@ -62,20 +69,21 @@ pub struct Options {
     pub export: Option<PathBuf>,
 }
 
-/// Verifies, and prints what was checked, line by line.
+/// Verifies, and prints what was checked, line by line. Exit status 0: all that the contract checks was checked, and holds.
+/// [`INCOMPLETE`]: what was checked holds, but something could not be checked, and its line says what.
 ///
 /// # Errors
 /// If the batch can't be read, or with the name of the first check that does not hold.
-pub async fn run(options: Options) -> Result<()> {
+pub async fn run(options: Options) -> Result<ExitCode> {
     let reader = match &options.l1 {
         Some(url) => Some(Reader::connect(url, options.contract, options.from_block).await?),
         None => None,
     };
-    let deployment = deployment(&options, reader.as_ref()).await?;
-    let case = case(&options, reader.as_ref()).await?;
+    let deployment = source::deployment(&options, reader.as_ref()).await?;
+    let case = source::case(&options, reader.as_ref()).await?;
     let mut lines = Vec::new();
     let verified = check(&case, &deployment, &mut lines);
-    for line in lines {
+    for line in &lines {
         println!("{line}");
     }
     let verified = verified.map_err(|refusal| {
@@ -86,42 +94,14 @@ pub async fn run(options: Options) -> Result<()> {
         export::all(folder, &case, &deployment, &verified)?;
         println!("written      {}", folder.display());
     }
-    Ok(())
-}
-
-async fn deployment(options: &Options, reader: Option<&Reader>) -> Result<Deployment> {
-    match (reader, &options.keys, options.chain_id) {
-        (Some(reader), ..) => reader.deployment().await,
-        (None, Some(file), Some(chain_id)) => {
-            Ok(Deployment { chain_id, contract: options.contract, keys: Keys::from_file(file)? })
+    match lines.iter().filter(|line| matches!(line, Line::Unknown(_))).count() {
+        0 => {
+            println!("verified     all that the contract checks holds");
+            Ok(ExitCode::SUCCESS)
         }
-        _ => Err(anyhow!("either --l1, or --keys and --chain-id are needed")),
-    }
-}
-
-async fn case(options: &Options, reader: Option<&Reader>) -> Result<Case> {
-    let number = options.batch;
-    match (&options.file, &options.api, reader, number) {
-        (Some(file), ..) => {
-            let previous = options.previous.as_deref().map(read).transpose()?;
-            read(file)?.to_case(number, previous.as_ref()).with_context(|| file.display().to_string())
+        unknown => {
+            println!("incomplete   what was checked holds; {unknown} of the checks could not be made, see above");
+            Ok(ExitCode::from(INCOMPLETE))
         }
-        (None, Some(url), _, Some(number)) => of_api(&Client::new(url), number).await,
-        (None, None, Some(reader), Some(number)) => reader.case(number).await,
-        _ => Err(anyhow!("--batch, and --l1, --api or --file are needed")),
     }
-}
-
-async fn of_api(client: &Client, number: u64) -> Result<Case> {
-    let batch = BatchJson::of_api(&client.batch(number).await?)?;
-    let previous = match number.checked_sub(1) {
-        None | Some(0) => None,
-        Some(before) => Some(BatchJson::of_api(&client.batch(before).await?)?),
-    };
-    batch.to_case(Some(number), previous.as_ref()).with_context(|| format!("batch {number}"))
-}
-
-fn read(path: &Path) -> Result<BatchJson> {
-    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-    serde_json::from_slice(&bytes).with_context(|| format!("{} holds no batch", path.display()))
 }

@@ -26,7 +26,9 @@ pub enum Refusal {
     #[error("the batch's timestamp is {got}, the one before it had {last}")]
     TimestampBackwards { last: u32, got: u32 },
     /// The batch is too old, or from the future.
-    #[error("the batch's timestamp is {timestamp}, its block's {block}: it must be from 3 days before to 15 minutes after")]
+    #[error(
+        "the batch's timestamp is {timestamp}, its block's (or now) {block}: it must be from 3 days before to 15 minutes after"
+    )]
     TimestampOutsideWindow { timestamp: u32, block: u64 },
     /// More operations than the shape has slots.
     #[error("the batch says that it has {operations} operations, its shape has {slots} slots")]
@@ -76,6 +78,9 @@ pub enum Refusal {
     /// L1 keeps another hash of what leaves.
     #[error("the hash that L1 keeps of what leaves with the batch is another one")]
     WithdrawalsMismatch,
+    /// L1 accepted another batch under this number.
+    #[error("L1 accepted a batch of this number with another {0}")]
+    SettledOtherwise(&'static str),
 }
 
 impl Refusal {
@@ -105,6 +110,7 @@ impl Refusal {
             Self::WrongDomain { .. } => "wrong_domain",
             Self::OperationsMismatch(_) => "operations_mismatch",
             Self::WithdrawalsMismatch => "withdrawals_mismatch",
+            Self::SettledOtherwise(_) => "settled_otherwise",
         }
     }
 }

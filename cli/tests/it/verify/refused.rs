@@ -1,6 +1,6 @@
 //! A batch with anything changed is refused, by name.
 
-use super::world::{CHAIN_ID, FIELDS, case, changed, data, deployment, key, keys, operations, prove, width};
+use super::world::{CHAIN_ID, FIELDS, case, changed, data, deployment, genesis, key, keys, operations, prove, width};
 use alloy::primitives::{Address, U256};
 use sheaf_circuits::evm::verifying_key_words;
 use sheaf_cli::verify::case::{BatchJson, Case};
@@ -106,12 +106,40 @@ fn what_is_said_about_a_batch_must_be_so() {
     assert_eq!(with(|case| case.previous.as_mut().unwrap().timestamp = TIMESTAMP + 1), "timestamp_backwards");
 }
 
+/// Fields that nothing but the proof binds before L1 has accepted the batch: afterwards they have a name of their own.
+#[test]
+fn a_batch_with_another_field_than_the_one_that_l1_accepted_is_named() {
+    let settled = Case { settled: Some(honest().batch), ..honest() };
+    assert_eq!(code(&settled), "accepted");
+    for (field, at, said) in
+        [("header", 3, "fee account"), ("header", 7, "timestamp"), ("newRoot", 31, "new root"), ("c", 31, "commitment")]
+    {
+        let case = Case { batch: changed(&honest().batch, field, at, 1), ..settled.clone() };
+        let refusal = check(&case, &deployment(CONTRACT), &mut Vec::new()).unwrap_err();
+        assert_eq!(refusal.code(), "settled_otherwise", "{field}");
+        assert!(refusal.to_string().ends_with(&format!("another {said}")), "{refusal}");
+    }
+    let mut operations = settled.clone();
+    operations.decoded = None;
+    operations.batch.ops = changed(&operations.batch, "ops", start(2) + 8, 1).ops;
+    assert_eq!(code(&operations), "settled_otherwise");
+}
+
+#[test]
+fn the_first_batch_begins_with_the_empty_state() {
+    let json = |root| BatchJson::of_contract(None, &prove(&data(CONTRACT, [root, F::from(8)], TIMESTAMP, operations())));
+    let case = |root, number| json(root).to_case(Some(number), None).unwrap();
+    assert_eq!(code(&case(genesis(), 1)), "accepted");
+    assert_eq!(code(&case(F::from(7), 1)), "wrong_old_root");
+    assert_eq!(code(&case(F::from(7), 2)), "accepted", "what is before batch 2 is not known");
+}
+
 #[test]
 fn a_right_proof_of_something_else_is_refused() {
-    let other = |roots, operations| prove(&data(CONTRACT, roots, TIMESTAMP, operations)).proof;
-    assert_eq!(with(|case| case.batch.proof = other([7, 9], operations())), "invalid_proof");
-    assert_eq!(with(|case| case.batch.proof = other([7, 8], Vec::new())), "invalid_proof");
-    assert_eq!(with(|case| case.batch.proof = other([7, 8], operations())), "accepted");
+    let other = |root, operations| prove(&data(CONTRACT, [genesis(), F::from(root)], TIMESTAMP, operations)).proof;
+    assert_eq!(with(|case| case.batch.proof = other(9, operations())), "invalid_proof");
+    assert_eq!(with(|case| case.batch.proof = other(8, Vec::new())), "invalid_proof");
+    assert_eq!(with(|case| case.batch.proof = other(8, operations())), "accepted");
     let elsewhere = Address::repeat_byte(0xdd);
     let mut case = honest();
     case.domain = None;
@@ -206,7 +234,8 @@ fn keys_are_read_from_a_file() {
 #[test]
 fn the_inputs_are_those_of_the_core() {
     let verified = check(&honest(), &deployment(CONTRACT), &mut Vec::new()).unwrap();
-    let expected = data(CONTRACT, [7, 8], TIMESTAMP, operations()).public_inputs(&super::world::SHAPE, F::from(0xc0ffeeu64));
+    let expected = data(CONTRACT, [genesis(), F::from(8)], TIMESTAMP, operations())
+        .public_inputs(&super::world::SHAPE, F::from(0xc0ffeeu64));
     assert_eq!(verified.inputs, expected);
     assert_eq!(deployment(CONTRACT).chain_id, CHAIN_ID);
 }

@@ -26,7 +26,8 @@ fn a_batch_of_the_second_shape_holds_with_its_key_and_not_with_the_first() {
 
     let first = case(CONTRACT, TIMESTAMP, u64::from(TIMESTAMP) + 100);
     assert_eq!(code(&first), "accepted");
-    let data = super::world::data(CONTRACT, [super::world::GENESIS, 8], TIMESTAMP, super::world::operations());
+    let data =
+        super::world::data(CONTRACT, [super::world::genesis(), sheaf_core::F::from(8)], TIMESTAMP, super::world::operations());
     let batch = prove_as(&data, &SECOND, &second);
     assert_eq!(code(&Case { batch: batch.clone(), ..first.clone() }), "accepted");
     for (mut batch, shape) in [(batch.clone(), 0), (first.batch.clone(), 1)] {

@@ -16,19 +16,22 @@ use sheaf_core::geometry::Geometry;
 use sheaf_core::l1::{domain, l1_count, posted, queue_preimage, withdrawals, withdrawals_hash};
 use sheaf_core::operation::Operation;
 use sheaf_core::shape::Shape;
-use sheaf_core::types::{AccountId, TokenId, u256_from_field};
+use sheaf_core::types::{AccountId, TokenId, field_from_u256, u256_from_field};
 use std::sync::OnceLock;
 
 pub(crate) const SHAPE: Shape = Shape { id: 0, slots: 8, leaf_rows: 6, node_rows: 60 };
 pub(crate) const CHAIN_ID: u64 = sheaf_devkit::anvil::CHAIN_ID;
-/// The root before the first batch.
-pub(crate) const GENESIS: u64 = 7;
 /// Who deposits and leaves.
 pub(crate) const USER: Address = alloy::primitives::address!("70997970C51812dc3A010C7d01b50e0d17dc79C8");
 pub(crate) const DEPOSITED: u128 = 1_234_567;
 pub(crate) const KEY_HASH: u64 = 99;
 /// The account that leaves.
 pub(crate) const LEAVER: u32 = 7;
+
+/// The root before the first batch: that of the empty state.
+pub(crate) fn genesis() -> F {
+    field_from_u256(Previous::genesis().root).unwrap()
+}
 
 pub(crate) fn key() -> &'static VerifyingKey {
     static KEY: OnceLock<VerifyingKey> = OnceLock::new();
@@ -63,8 +66,7 @@ pub(crate) fn queue() -> Vec<QueueEntry> {
 }
 
 /// Public data of a contract's batch.
-pub(crate) fn data(contract: Address, roots: [u64; 2], timestamp: u32, operations: Vec<Operation>) -> PublicData {
-    let [old_root, new_root] = roots.map(F::from);
+pub(crate) fn data(contract: Address, [old_root, new_root]: [F; 2], timestamp: u32, operations: Vec<Operation>) -> PublicData {
     PublicData { domain: domain(CHAIN_ID, contract), old_root, new_root, timestamp, fee_account: id(1), operations }
 }
 
@@ -98,16 +100,18 @@ pub(crate) fn deployment(contract: Address) -> Deployment {
 
 /// A contract's first batch, with all that L1 tells of it.
 pub(crate) fn case(contract: Address, timestamp: u32, block_timestamp: u64) -> Case {
-    let data = data(contract, [GENESIS, 8], timestamp, operations());
+    let data = data(contract, [genesis(), F::from(8)], timestamp, operations());
     Case {
         number: Some(1),
         asked: Some(1),
         domain: Some(u256_from_field(data.domain)),
         decoded: Some(data.operations.iter().map(sheaf_api::model::Operation::from).collect()),
-        previous: Some(Previous { number: Some(0), root: U256::from(GENESIS), timestamp: timestamp - 10 }),
+        previous: Some(Previous { number: Some(0), root: u256_from_field(genesis()), timestamp: timestamp - 10 }),
         queue: Some(queue()),
         block_timestamp: Some(block_timestamp),
         withdrawals_hash: Some(withdrawals_hash(&withdrawals(&data.operations))),
+        settled: None,
+        between: None,
         batch: prove(&data),
     }
 }
