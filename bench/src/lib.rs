@@ -16,7 +16,10 @@ mod people;
 mod prove;
 mod report;
 mod services;
+mod shape_name;
 mod stages;
+
+pub use shape_name::ShapeName;
 
 use clap::Subcommand;
 

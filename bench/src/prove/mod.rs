@@ -8,10 +8,10 @@
 mod batches;
 mod contenders;
 
-use crate::{cpu, report};
+use crate::{ShapeName, cpu, report};
 use anyhow::{Context, Result, ensure};
 use batches::Accounts;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use contenders::Prover;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -26,27 +26,6 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// The sizes of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Size {
-    /// 16 slots, the demo's.
-    Development,
-    /// 64 slots, some 2^20 constraints.
-    Medium,
-    /// 256 slots, some 2^22 constraints.
-    Large,
-}
-
-impl Size {
-    const fn shape(self) -> Shape {
-        match self {
-            Self::Development => Shape::DEVELOPMENT,
-            Self::Medium => Shape::MEDIUM,
-            Self::Large => Shape::LARGE,
-        }
-    }
-}
-
 /// Options of `sheaf bench prove`.
 #[derive(Args, Debug)]
 pub struct Options {
@@ -54,8 +33,8 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Size of the batch.
-    #[arg(long, default_value = "development")]
-    shape: Size,
+    #[arg(long, value_enum, default_value_t)]
+    shape: ShapeName,
     /// Provers to compare.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Prover::ALL)]
     provers: Vec<Prover>,
@@ -295,7 +274,8 @@ mod tests {
         let shape = Shape { id: 9, slots: 1, leaf_rows: 6, node_rows: 71 };
         let keys = KeySet::generate_development(Geometry::PROTOCOL, shape, &mut |_, _| ());
         let provers = Prover::ALL.to_vec();
-        let options = Options { json: None, shape: Size::Development, provers, rounds: 1, threads: None, seed: 1, brief: true };
+        let options =
+            Options { json: None, shape: ShapeName::Development, provers, rounds: 1, threads: None, seed: 1, brief: true };
         let (witness, transactions) = batches::batch(shape, Accounts::Distinct, 1).unwrap();
         assert_eq!(transactions, 1);
         // It compares and verifies them itself.
