@@ -10,10 +10,13 @@
 //! (`Sheaf::new(address, provider)`). The contract itself is documented in its sources.
 
 mod deployment;
+pub mod gas;
+mod keys;
 mod revert;
 
 pub use bindings::{Sheaf, TestToken};
 pub use deployment::{Deployment, owner_word};
+pub use keys::StoredKeys;
 pub use revert::decode_revert;
 
 /// What `sol!` makes of the artifacts' ABIs.

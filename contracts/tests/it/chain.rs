@@ -21,6 +21,8 @@ const GAS_LIMIT: u64 = 15_000_000;
 #[derive(Debug)]
 pub(crate) struct Receipt {
     pub(crate) gas_used: u64,
+    /// What it must be given: without the refund.
+    pub(crate) gas_needed: u64,
     pub(crate) logs: Vec<Log>,
     pub(crate) created: Option<Address>,
 }
@@ -132,7 +134,8 @@ impl Chain {
                     Output::Create(_, address) => *address,
                     Output::Call(_) => None,
                 };
-                Ok(Receipt { gas_used: gas.tx_gas_used(), logs, created })
+                let gas_needed = gas.total_gas_spent().max(gas.floor_gas());
+                Ok(Receipt { gas_used: gas.tx_gas_used(), gas_needed, logs, created })
             }
             ExecutionResult::Revert { output, .. } => Err(output),
             ExecutionResult::Halt { reason, .. } => panic!("the transaction halted: {reason:?}"),

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use alloy::primitives::aliases::U24;
 use alloy::primitives::{B256, TxKind, U256};
-use sheaf_contracts::Sheaf;
+use alloy_sol_types::SolCall as _;
+use sheaf_contracts::{Sheaf, gas};
 use sheaf_core::l1;
 use sheaf_core::operation::Operation;
 use sheaf_core::types::AccountId;
@@ -103,7 +104,9 @@ fn submissions(table: &mut Table, rollup: &mut Rollup) {
 fn batched(table: &mut Table) {
     for count in [1usize, 2, 4, 8, 16] {
         let (mut rollup, gas) = settled(&vec![(0, Vec::new()); count]);
-        table.add(&format!("{count} empty batches a call, each"), gas / count as u64);
+        table.add(&format!("{count} empty batches a call, each"), gas.used / count as u64);
+        table.add("  of it in precompiles", precompiles(count as u64) / count as u64);
+        table.add("  of it for the transaction and its data", gas.intrinsic / count as u64);
         // A call with both shapes pays one pairing more.
         if count == 2 {
             let mixed = rollup.batches(&[(0, Vec::new()), (1, Vec::new())]);
@@ -115,19 +118,98 @@ fn batched(table: &mut Table) {
         let data = l1::posted(&content);
         let zeros = data.iter().filter(|byte| **byte == 0).count();
         let (_, gas) = settled(&vec![(1, content); batches]);
-        let each = gas / (batches as u64 * u64::from(size));
-        table.add(&format!("a transfer, {batches} x {size} ({} bytes, {zeros} zero)", data.len()), each);
+        let count = batches as u64 * u64::from(size);
+        table.add(&format!("a transfer, {batches} x {size} ({} bytes, {zeros} zero)", data.len()), gas.used / count);
+        table.add("  of it at least for the call's data (EIP-7623)", gas.data_floor / count);
     }
 }
 
+/// What a call took.
+struct Settled {
+    used: u64,
+    /// The least for its data.
+    data_floor: u64,
+    /// What it takes before anything runs: 21,000, and 4 for a byte that is zero, 16 for another one.
+    intrinsic: u64,
+}
+
+/// What the precompiles take for proofs of one shape (EIP-1108): k + 3 pairings; four multiplications and additions for L; and for
+/// each proof but the first two multiplications and an addition, and alpha's multiplication once.
+fn precompiles(count: u64) -> u64 {
+    const ADD: u64 = 150;
+    const MULTIPLY: u64 = 6_000;
+    let pairing = 45_000 + 34_000 * (count + 3);
+    // With one proof, the factor of IC0 and alpha is 1, which is not multiplied.
+    let (factors, added) = if count == 1 { (3, 0) } else { (5 + 2 * (count - 1), count - 1) };
+    pairing + MULTIPLY * factors + ADD * (4 + added)
+}
+
 /// Gas of one call with these batches, on a contract that has one behind it.
-fn settled(contents: &[(u8, Vec<Operation>)]) -> (Rollup, u64) {
+fn settled(contents: &[(u8, Vec<Operation>)]) -> (Rollup, Settled) {
     let mut rollup = Rollup::new();
     rollup.settle(&[]);
     let batches = rollup.batches(contents);
-    let gas = rollup.submit_all(&batches).expect("honest batches are accepted").gas_used;
-    assert!(gas <= 15_000_000, "{gas} gas");
-    (rollup, gas)
+    let receipt = rollup.submit_all(&batches).expect("honest batches are accepted");
+    let (used, needed, bound) = (receipt.gas_used, receipt.gas_needed, gas::call_bound(&batches));
+    assert!(used <= 15_000_000, "{used} gas");
+    assert!(needed <= bound, "{needed} gas for {} batches, more than the bound of {bound}", batches.len());
+    let data = Sheaf::submitCall { batches }.abi_encode();
+    let intrinsic = 21_000 + data.iter().map(|byte| if *byte == 0 { 4 } else { 16 }).sum::<u64>();
+    (rollup, Settled { used, data_floor: gas::calldata_floor(&data), intrinsic })
+}
+
+#[test]
+fn a_call_takes_no_more_than_what_is_planned_for_it() {
+    let contents = |kind: u32, count: u32| -> Vec<Operation> {
+        (1..=count)
+            .map(|i| match kind {
+                0 => transfer(i),
+                1 => transfer_new(i),
+                _ => withdraw(i, BOB, 5),
+            })
+            .collect()
+    };
+    let mut narrowest = u64::MAX;
+    for calls in [1, 2, 3, 4, 8, 16] {
+        for (first, second) in [(0, 0), (1, 1), (0, 1)] {
+            for kind in 0..3 {
+                for operations in [0, 1, 16] {
+                    let shape = |i| if i % 2 == 0 { first } else { second };
+                    let batches: Vec<_> = (0..calls).map(|i| (shape(i), contents(kind, operations))).collect();
+                    let mut rollup = Rollup::new();
+                    let batches = rollup.batches(&batches);
+                    let bound = gas::call_bound(&batches);
+                    // The first call of all writes what was zero.
+                    let needed = rollup.submit_all(&batches).expect("honest batches are accepted").gas_needed;
+                    let case = format!("{calls} calls of shapes {first} and {second}, {operations} operations of kind {kind}");
+                    assert!(needed <= bound, "{case}: {needed} > {bound}");
+                    narrowest = narrowest.min(bound - needed);
+                }
+            }
+        }
+    }
+    println!("the narrowest bound leaves {narrowest} gas");
+}
+
+#[test]
+fn operations_from_l1_take_no_more_than_what_is_planned_for_them() {
+    let mut rollup = Rollup::new();
+    let key_hash = 5u64.into();
+    for kind in 0..4 {
+        let operations: Vec<_> = (0..16)
+            .map(|i| match kind {
+                0 => L1Request::Deposit { amount: 1_000, owner: BOB, key_hash, credited_to: Some(AccountId::FIRST) },
+                1 => L1Request::Deposit { amount: 1_000, owner: stranger(i), key_hash, credited_to: None },
+                2 => L1Request::Exit { account: AccountId::FIRST, amount: 10 },
+                _ => L1Request::SetKey { account: AccountId::FIRST, key_hash },
+            })
+            .map(|request| rollup.request(ALICE, &request))
+            .collect();
+        let batch = rollup.batch(&operations);
+        let bound = gas::call_bound(std::slice::from_ref(&batch));
+        let needed = rollup.submit(&batch).expect("an honest batch is accepted").gas_needed;
+        assert!(needed <= bound, "kind {kind}: {needed} > {bound}");
+    }
 }
 
 fn payouts(table: &mut Table, rollup: &mut Rollup) {
