@@ -1,9 +1,10 @@
 //! The one file that tells every process what it needs: `sheaf.toml`.
 //!
 //! What several processes need stands once, in `[database]`, `[l1]` and `[chain]`; `[sequencer]`, `[api]`, `[prover]` and
-//! `[settlement]` hold what is theirs alone. A service's own `Config` is its section with the shared values added.
-//! `docs/sheaf.example.toml` documents every key.
+//! `[settlement]` hold what is theirs alone, `[deploy]` what `sheaf deploy` takes. A service's own `Config` is its section with
+//! the shared values added. `docs/sheaf.example.toml` documents every key.
 
+use crate::deployment::DeploymentFile;
 use alloy::primitives::{Address, B256};
 use anyhow::{Context, Result, bail};
 use serde::de::DeserializeOwned;
@@ -38,6 +39,9 @@ pub struct Config {
     /// Settlement's own section.
     #[serde(default)]
     pub settlement: Table,
+    /// What `sheaf deploy` takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deploy: Option<DeploySection>,
 }
 
 /// `[database]`.
@@ -56,11 +60,15 @@ pub struct L1 {
     pub rpc_url: String,
     /// The chain's id.
     pub chain_id: u64,
-    /// Sheaf's contract.
-    pub contract: Address,
-    /// The block in which the contract was deployed, or one before.
-    #[serde(default)]
-    pub start_block: u64,
+    /// Sheaf's contract; needed unless `deployment` says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<Address>,
+    /// The block in which the contract was deployed, or one before; 0 unless `deployment` says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_block: Option<u64>,
+    /// The file in which `sheaf deploy` writes both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<PathBuf>,
     /// How many blocks must follow a block before what is in it counts.
     pub confirmations: u64,
 }
@@ -78,6 +86,50 @@ pub struct Chain {
     pub fee_owner: Address,
     /// The key hash of the operator's account.
     pub fee_key_hash: B256,
+}
+
+/// `[deploy]`: what `sheaf deploy` takes besides the shared values, unless a flag says otherwise.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeploySection {
+    /// File with the private key that pays, and becomes the contract's admin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin_key_file: Option<PathBuf>,
+    /// Who submits batches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<Address>,
+    /// What an entry of the queue costs, in wei.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_fee_wei: Option<u64>,
+    /// The hash that the keys' ceremony transcripts must have together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<B256>,
+    /// ERC-20s to list, in this order.
+    #[serde(default)]
+    pub tokens: Vec<Address>,
+}
+
+impl L1 {
+    /// The contract, and the block in which it was deployed.
+    ///
+    /// # Errors
+    /// If neither is said, or twice, or the deployment's file can't be read or is of another chain.
+    fn place(&self) -> Result<(Address, u64)> {
+        let Some(file) = &self.deployment else {
+            return Ok((
+                self.contract.context("in [l1]: missing field `contract`, or `deployment`")?,
+                self.start_block.unwrap_or(0),
+            ));
+        };
+        if self.contract.is_some() || self.start_block.is_some() {
+            bail!("in [l1]: `deployment` says `contract` and `start_block`: give either");
+        }
+        let deployed = DeploymentFile::read(file)?;
+        if deployed.chain_id != self.chain_id {
+            bail!("{} is of chain {}, [l1] of chain {}", file.display(), deployed.chain_id, self.chain_id);
+        }
+        Ok((deployed.contract, deployed.start_block))
+    }
 }
 
 fn development() -> Shapes {
@@ -114,7 +166,7 @@ impl Config {
         let shared = [
             ("database_url", value(&self.database.url)?),
             ("chain_id", value(self.l1.chain_id)?),
-            ("contract", value(self.l1.contract)?),
+            ("contract", value(self.l1.place()?.0)?),
             ("shapes", value(&self.chain.shapes)?),
             ("fee_owner", value(self.chain.fee_owner)?),
             ("fee_key_hash", value(self.chain.fee_key_hash)?),
@@ -151,15 +203,21 @@ impl Config {
     /// # Errors
     /// If `[settlement]` lacks a key or has one too many.
     pub fn settlement(&self) -> Result<sheaf_settlement::Config> {
+        let (contract, start_block) = self.l1.place()?;
         let shared = [
             ("database_url", value(&self.database.url)?),
             ("rpc_url", value(&self.l1.rpc_url)?),
             ("chain_id", value(self.l1.chain_id)?),
-            ("contract", value(self.l1.contract)?),
-            ("start_block", value(self.l1.start_block)?),
+            ("contract", value(contract)?),
+            ("start_block", value(start_block)?),
             ("confirmations", value(self.l1.confirmations)?),
         ];
-        merged("settlement", &self.settlement, shared)
+        let mut section = self.settlement.clone();
+        // A batch is proven as often, whoever finds that its proof does not hold.
+        if let Some(attempts) = self.prover.get("attempts_max") {
+            section.entry("proof_attempts_max").or_insert_with(|| attempts.clone());
+        }
+        merged("settlement", &section, shared)
     }
 }
 

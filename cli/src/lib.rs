@@ -14,6 +14,7 @@ pub mod args;
 pub mod config;
 pub mod demo;
 pub mod deploy;
+pub mod deployment;
 pub mod keys;
 pub mod prover;
 pub mod service;

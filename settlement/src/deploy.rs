@@ -78,8 +78,18 @@ pub struct Deployed {
 /// Deploys the contract, and lists tokens.
 ///
 /// # Errors
-/// If the node is on another chain, if development keys or test tokens are not for this chain, or if a transaction fails.
+/// As [`create`] and [`list_tokens`].
 pub async fn deploy(request: &Request) -> Result<Deployed> {
+    let mut deployed = create(request).await?;
+    deployed.tokens = list_tokens(request, deployed.contract, |_| Ok(())).await?;
+    Ok(deployed)
+}
+
+/// Deploys the contract, without tokens.
+///
+/// # Errors
+/// If the node is on another chain, if development keys or test tokens are not for this chain, or if the transaction fails.
+pub async fn create(request: &Request) -> Result<Deployed> {
     let local = LOCAL_CHAINS.contains(&request.chain_id);
     ensure!(
         local || !request.transcript.is_zero(),
@@ -87,26 +97,61 @@ pub async fn deploy(request: &Request) -> Result<Deployed> {
         request.chain_id
     );
     ensure!(local || request.test_tokens.is_empty(), "test tokens can be deployed on local test chains only");
-    let chain_id = connect(&request.rpc_url)?.get_chain_id().await.context("the L1 node does not answer")?;
-    ensure!(chain_id == request.chain_id, "the L1 node is on chain {chain_id}, not on chain {}", request.chain_id);
+    check_chain(request).await?;
+    let receipt = Admin::new(request)?.create("the contract", deployment(request).init_code()).await?;
+    Ok(Deployed {
+        contract: receipt.contract_address.context("a deployment has an address")?,
+        block: receipt.block_number.context("a receipt has a block")?,
+        gas_used: receipt.gas_used,
+        tokens: Vec::new(),
+    })
+}
 
+/// Lists the tokens that are not listed yet, and answers all that are, in order of their numbers from 1. After each one
+/// `listed` is told all so far.
+///
+/// Test tokens have no address to be known by: as many are taken for listed as the contract has tokens beyond those of
+/// `request.tokens`.
+///
+/// # Errors
+/// If the node is on another chain or has not the contract, if a transaction fails, or if `listed` does.
+pub async fn list_tokens(
+    request: &Request,
+    contract: Address,
+    mut listed: impl FnMut(&[Address]) -> Result<()>,
+) -> Result<Vec<Address>> {
+    check_chain(request).await?;
+    L1 { provider: connect(&request.rpc_url)?, chain_id: request.chain_id, contract }.check().await?;
     let admin = Admin::new(request)?;
-    let receipt = admin.create("the contract", deployment(request).init_code()).await?;
-    let contract = receipt.contract_address.context("a deployment has an address")?;
-    let mut tokens = request.tokens.clone();
-    for (name, symbol) in &request.test_tokens {
+    let sheaf = Sheaf::new(contract, &admin.provider);
+    let mut tokens = Vec::new();
+    for number in 1..sheaf.tokenCount().call().await? {
+        tokens.push(sheaf.tokens(number).call().await?);
+    }
+    let test_tokens = tokens.iter().filter(|token| !request.tokens.contains(token)).count();
+    for erc20 in &request.tokens {
+        if !tokens.contains(erc20) {
+            admin.list(contract, *erc20).await?;
+            tokens.push(*erc20);
+            listed(&tokens)?;
+        }
+    }
+    for (name, symbol) in request.test_tokens.iter().skip(test_tokens) {
         let arguments = TestToken::constructorCall { name: name.clone(), symbol: symbol.clone() }.abi_encode();
         let code = [&TestToken::BYTECODE[..], &arguments].concat();
         let receipt = admin.create("a test token", code.into()).await?;
-        tokens.push(receipt.contract_address.context("a deployment has an address")?);
+        let erc20 = receipt.contract_address.context("a deployment has an address")?;
+        admin.list(contract, erc20).await?;
+        tokens.push(erc20);
+        listed(&tokens)?;
     }
-    for erc20 in &tokens {
-        let call = Sheaf::listTokenCall { erc20: *erc20 }.abi_encode();
-        admin.call("listing a token", contract, call.into()).await?;
-    }
-    L1 { provider: connect(&request.rpc_url)?, chain_id, contract }.check().await?;
-    let block = receipt.block_number.context("a receipt has a block")?;
-    Ok(Deployed { contract, block, gas_used: receipt.gas_used, tokens })
+    Ok(tokens)
+}
+
+async fn check_chain(request: &Request) -> Result<()> {
+    let chain_id = connect(&request.rpc_url)?.get_chain_id().await.context("the L1 node does not answer")?;
+    ensure!(chain_id == request.chain_id, "the L1 node is on chain {chain_id}, not on chain {}", request.chain_id);
+    Ok(())
 }
 
 fn deployment(request: &Request) -> Deployment {
@@ -141,14 +186,16 @@ impl<P: Provider> Admin<P> {
         self.send(what, TransactionRequest::default().with_deploy_code(code)).await
     }
 
-    async fn call(&self, what: &str, to: Address, input: Bytes) -> Result<TransactionReceipt> {
-        self.send(what, TransactionRequest::default().with_to(to).with_input(input)).await
+    async fn list(&self, contract: Address, erc20: Address) -> Result<TransactionReceipt> {
+        let call = Sheaf::listTokenCall { erc20 }.abi_encode();
+        self.send("listing a token", TransactionRequest::default().with_to(contract).with_input(call)).await
     }
 
     async fn send(&self, what: &str, request: TransactionRequest) -> Result<TransactionReceipt> {
         let sent = self.provider.send_transaction(request).await;
         let pending = sent.map_err(|error| crate::Error::from_call(what, &error)).with_context(|| what.to_owned())?;
-        let receipt = pending.get_receipt().await.with_context(|| format!("waiting for {what}"))?;
+        let hash = *pending.tx_hash();
+        let receipt = pending.get_receipt().await.with_context(|| format!("waiting for {what} in transaction {hash}"))?;
         ensure!(receipt.status(), "{what} failed in transaction {}", receipt.transaction_hash);
         Ok(receipt)
     }

@@ -187,6 +187,12 @@ pub async fn batch_lines(world: &mut World) -> Result<()> {
             posted_bytes,
         });
     }
+    let largest = calls.values().map(|(_, _, count, _)| *count).max().unwrap_or(0);
+    world.progress.check(
+        "settlement put several batches into one call",
+        largest >= 2,
+        format!("at most {largest} in each of {} calls", calls.len()),
+    );
     let plain = calls.values().filter(|(_, operations, _, plain)| *plain && *operations > 0);
     let best = plain.max_by_key(|(_, operations, ..)| *operations).map(|(gas, operations, ..)| (*operations, gas / operations));
     world.progress.report.gas_per_transfer = best.map(|(_, gas)| gas);

@@ -1,9 +1,10 @@
 //! `sheaf keys import-ptau`, `contribute` and `beacon`: the steps of a ceremony.
 
 use super::verify::coded;
-use super::{GEOMETRY, ShapeName, random_seed};
+use super::{GEOMETRY, random_seed};
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
+use sheaf_bench::ShapeName;
 use sheaf_circuits::batch::rows;
 use sheaf_circuits::ceremony::{CeremonyError, Phase1, beacon, contribute, import};
 use sheaf_circuits::keys::StoredKeys;

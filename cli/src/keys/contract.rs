@@ -25,6 +25,8 @@ pub struct Contract {
     pub shapes: Vec<ShapeWords>,
     /// See [`transcript_of`]; zero for development keys.
     pub transcript: B256,
+    /// The shapes whose ceremony is not finished by a beacon: whoever contributed last could choose among keys.
+    pub unfinished: Vec<u8>,
 }
 
 /// Why key files are no contract's.
@@ -111,7 +113,7 @@ impl Summary {
 fn combine(keys: &[Summary]) -> Result<Contract, ContractError> {
     let sizes = Shapes::new(keys.iter().map(|keys| keys.shape).collect())?;
     let kind = keys[0].origin.kind();
-    let (mut shapes, mut hashes) = (Vec::new(), Vec::new());
+    let (mut shapes, mut hashes, mut unfinished) = (Vec::new(), Vec::new(), Vec::new());
     let (key, _) = words(&keys[0].shape, &keys[0].vk)?;
     for Summary { shape, origin, vk } in keys {
         let (shared, own) = words(shape, vk)?;
@@ -126,12 +128,15 @@ fn combine(keys: &[Summary]) -> Result<Contract, ContractError> {
         }
         shapes.push(own);
         hashes.push(origin.transcript_hash());
+        if matches!(origin, Origin::Ceremony(transcript) if !transcript.is_finished()) {
+            unfinished.push(shape.id);
+        }
     }
     let transcript = match kind {
         Kind::Development => B256::ZERO,
         Kind::Ceremony => transcript_of(&hashes),
     };
-    Ok(Contract { kind, sizes, key, shapes, transcript })
+    Ok(Contract { kind, sizes, key, shapes, transcript, unfinished })
 }
 
 /// The digest of the phase 1 that a ceremony began with, τ included.
@@ -206,6 +211,12 @@ mod tests {
         assert_eq!(contract.transcript, keccak256([hashes[0].0, hashes[1].0].concat()));
         let one = combine(&keys[..1]).unwrap();
         assert_eq!(one.transcript, keccak256(hashes[0]));
+        assert!(contract.unfinished.is_empty());
+        let [small, mut medium] = keys.clone();
+        if let Origin::Ceremony(transcript) = &mut medium.origin {
+            transcript.contributions.pop();
+        }
+        assert_eq!(combine(&[small, medium]).unwrap().unfinished, [1]);
         let development = Summary { origin: Origin::Development, ..keys[0].clone() };
         let development = combine(&[development]).unwrap();
         assert_eq!((development.kind, development.transcript), (Kind::Development, B256::ZERO));

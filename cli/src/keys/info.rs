@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use serde_json::json;
 use sheaf_circuits::golden::Golden;
-use sheaf_circuits::keys::{KeyInfo, Kind};
+use sheaf_circuits::keys::{KeyInfo, Kind, Origin, StoredKeys};
 use sheaf_core::shape::Shape;
 use std::path::{Path, PathBuf};
 
@@ -30,16 +30,31 @@ fn of_file(file: &Path, as_json: bool) -> Result<()> {
     let info = KeyInfo::read(file).map_err(|e| anyhow::anyhow!("{}: {e}", e.code()));
     let info = info.with_context(|| file.display().to_string())?;
     let KeyInfo { kind, geometry, shape, fingerprint, vk_hash, transcript } = info;
+    let is_finished = match kind {
+        Kind::Development => None,
+        Kind::Ceremony => Some(is_finished(file)?),
+    };
     if as_json {
         let value = json!({
             "kind": kind.to_string(), "depth": geometry.depth(), "shape": shape,
             "fingerprint": format!("{fingerprint:016x}"), "vk_hash": vk_hash, "transcript": transcript,
+            "finished": is_finished,
         });
         println!("{value:#}");
     } else {
         print(&info);
+        if is_finished == Some(false) {
+            println!("the ceremony is not finished: its last contribution is no beacon");
+        }
     }
     Ok(())
+}
+
+/// Whether the ceremony's last contribution is a beacon. The header does not say, so the whole file is read.
+fn is_finished(file: &Path) -> Result<bool> {
+    let keys = StoredKeys::read(file).map_err(|e| anyhow::anyhow!("{}: {e}", e.code()));
+    let keys = keys.with_context(|| file.display().to_string())?;
+    Ok(matches!(&keys.origin, Origin::Ceremony(transcript) if transcript.is_finished()))
 }
 
 /// Prints what a key file's header says.
@@ -55,7 +70,7 @@ pub(super) fn print(info: &KeyInfo) {
     println!("circuit       {fingerprint:016x}");
     println!("verifying key {vk_hash}");
     if *kind == Kind::Ceremony {
-        println!("transcript    {transcript}");
+        println!("transcript    {transcript}, of this file alone: `sheaf keys transcript` prints the contract's");
     }
 }
 

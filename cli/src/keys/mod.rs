@@ -6,13 +6,15 @@ mod ceremony;
 mod contract;
 mod display;
 mod info;
+mod transcript;
 mod verify;
 
 pub use contract::{Contract, ContractError, contract, contract_words, transcript_of};
 
 use anyhow::{Context as _, Result};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum as _};
 use display::Display;
+use sheaf_bench::ShapeName;
 use sheaf_circuits::batch::rows;
 use sheaf_circuits::keys::{KeyError, KeySet, StoredKeys};
 use sheaf_circuits::matrices::Matrices;
@@ -34,6 +36,8 @@ pub enum Command {
     Info(info::Options),
     /// Check a key file: every point, and that the key is of this program's circuit and comes from where it says.
     Verify(verify::Options),
+    /// Check the key files of a contract's shapes as `sheaf deploy` does, and print the hash that its --transcript expects.
+    Transcript(transcript::Options),
     /// Begin a ceremony: make a shape's key from a .ptau file that was prepared by snarkjs.
     ImportPtau(ceremony::ImportOptions),
     /// Contribute a secret from the system's randomness to a ceremony.
@@ -53,29 +57,6 @@ pub struct GenerateOptions {
     pub shape: ShapeName,
 }
 
-/// The protocol's shapes, by name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ShapeName {
-    /// 16 operations.
-    #[default]
-    Development,
-    /// 64 operations.
-    Medium,
-    /// 256 operations.
-    Large,
-}
-
-impl ShapeName {
-    /// The shape of this name.
-    pub const fn shape(self) -> Shape {
-        match self {
-            Self::Development => Shape::DEVELOPMENT,
-            Self::Medium => Shape::MEDIUM,
-            Self::Large => Shape::LARGE,
-        }
-    }
-}
-
 /// Does it.
 ///
 /// # Errors
@@ -91,6 +72,7 @@ pub fn run(command: Command) -> Result<()> {
         }
         Command::Info(options) => info::run(&options),
         Command::Verify(options) => verify::run(&options),
+        Command::Transcript(options) => transcript::run(&options),
         Command::ImportPtau(options) => ceremony::import_ptau(&options),
         Command::Contribute(options) => ceremony::contribute_to(&options),
         Command::Beacon(options) => ceremony::add_beacon(&options),

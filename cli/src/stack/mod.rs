@@ -253,7 +253,14 @@ fn configuration(
     let fee_key_hash = field_to_bytes(files.operator_l2()?.public_key().key_hash()).into();
     Ok(Config {
         database: Database { url: database_url },
-        l1: L1 { rpc_url, chain_id: CHAIN_ID, contract: deployment.contract, start_block: deployment.block, confirmations: 1 },
+        l1: L1 {
+            rpc_url,
+            chain_id: CHAIN_ID,
+            contract: Some(deployment.contract),
+            start_block: Some(deployment.block),
+            deployment: None,
+            confirmations: 1,
+        },
         chain: Chain {
             keys: keys.clone(),
             shapes: Shapes::one(shape)?,
@@ -276,6 +283,7 @@ fn configuration(
             .with("submit_after_seconds", 15)
             .with("operator_key_file", files.operator.display().to_string())
             .with("creditor_key_file", files.creditor.display().to_string()),
+        deploy: None,
     })
 }
 

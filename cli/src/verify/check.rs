@@ -129,7 +129,8 @@ fn check_old_root(batch: &Sheaf::Batch, case: &Case) -> Result<Vec<Line>, Refusa
     if let Some(between) = &case.between {
         let (first, last) = (between.start(), between.end());
         lines.push(Line::Unknown(format!(
-            "batches {first} to {last} before it, which L1 has not accepted: that they hold, and end with this root and place in the queue"
+            "batches {first} to {last} before it, which L1 has not accepted: that they hold, and end with this root and place in \
+             the queue"
         )));
     }
     Ok(lines)

@@ -39,6 +39,22 @@ fn files_that_are_no_keys_are_refused_by_name() {
     assert!(!out.exists());
 }
 
+#[test]
+fn every_code_is_documented() {
+    let document = include_str!("../../../docs/keys.md");
+    let sources = [
+        include_str!("../../../circuits/src/ceremony/error.rs"),
+        include_str!("../../../circuits/src/keys/error.rs"),
+        include_str!("../../src/keys/contract.rs"),
+    ];
+    let codes = sources.iter().flat_map(|source| source.split(" => \"").skip(1)).map(|rest| rest.split_once('"').unwrap().0);
+    let codes: Vec<_> = codes.collect();
+    assert!(codes.len() > 35, "{codes:?}");
+    for code in codes.iter().chain(&["keys_transcript", "keys_unfinished", "development_keys"]) {
+        assert!(document.contains(&format!("`{code}`")), "{code} is not in docs/keys.md");
+    }
+}
+
 /// Where phase 1 of 2^19 or more is, prepared; made by `snarkjs powersoftau`, which takes an hour.
 fn phase1() -> PathBuf {
     std::env::var_os("SHEAF_PTAU").map(PathBuf::from).expect("SHEAF_PTAU names a prepared phase 1 of 2^19 or more")

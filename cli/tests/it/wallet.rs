@@ -1,7 +1,8 @@
 //! `sheaf wallet`, as a process of its own, against an L1 node, settlement that reads it, a sequencer and the API.
 
+use super::ceremony_keys::G2;
 use alloy::network::EthereumWallet;
-use alloy::primitives::{Address, B256, U256, address, uint};
+use alloy::primitives::{Address, B256, U256, address};
 use alloy::providers::ProviderBuilder;
 use alloy::signers::local::PrivateKeySigner;
 use serde_json::{Value, json};
@@ -18,13 +19,6 @@ use tempfile::TempDir;
 const ADMIN: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 const ALICE: &str = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
 const ALICE_L1: Address = address!("70997970C51812dc3A010C7d01b50e0d17dc79C8");
-/// The generator of G2 in EIP-197's order.
-const G2: [U256; 4] = uint!([
-    0x198e9393920d483a7260bfb731fb5d25f1aa493335a9e71297e485b7aef312c2_U256,
-    0x1800deef121f1e76426a00665e5c4479674322d4f75edadd46debd5cd992f6ed_U256,
-    0x090689d0585ff075ec9e99ad690c3395bc4b313370b38ef355acdadcd122975b_U256,
-    0x12c85ea5db8c6deb4aab71808dcb408fe3d1e7690c43d37b4ce6cc0166fa7daa_U256,
-]);
 
 /// All that a wallet talks to.
 struct World {
