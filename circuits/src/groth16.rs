@@ -7,26 +7,24 @@
 //!       └── MSM over b (G1, G2) ──▶ B
 //! ```
 //!
-//! Multi-scalar multiplications and Fourier transforms are those of `taceo-ark-algebra`, which keeps buckets in affine
-//! coordinates. Here they are only given what needs them. Bases of factor 0 are left out, and those of factor 1 are added up.
-//! Rows that a batch does not use, and small numbers, have the same values again and again: a quarter of all values of a batch
-//! of 16 transfers are repeated. So bases of equal factors are added up before they are multiplied. And many variables are in
-//! no right factor: their points in b are at infinity, and left out too. The multiplications run beside each other: one alone
+//! Fourier transforms are those of `taceo-ark-algebra`, multi-scalar multiplications those of `sheaf-simd`, or, on a processor
+//! without AVX2, `taceo-ark-algebra`'s too. Here they are only given what needs them. Bases of factor 0 are left out. Rows that
+//! a batch does not use, and small numbers, have the same values again and again: a quarter of all values of a batch of 16
+//! transfers are repeated. So bases of equal factors are added up before they are multiplied. And many variables are in no
+//! right factor: their points in b are at infinity, and left out too. The multiplications run beside each other: one alone
 //! leaves threads idle at its end.
 
 use crate::matrices::Matrices;
 use crate::prove::{Blinding, Proof, ProvingKey};
-use ark_ec::short_weierstrass::{Affine, Projective, SWCurveConfig};
+use ark_ec::short_weierstrass::{Affine, Projective};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{FftField, Field, One, PrimeField, Zero};
 use rayon::prelude::*;
 use sheaf_core::F;
+use sheaf_simd::{Curve, Groups, Simd};
 use std::time::{Duration, Instant};
 use taceo_ark_algebra::fft::{Domain, bit_reverse, powers};
 use taceo_ark_algebra::msm::{msm_bigint, msm_unchecked};
-
-/// Values whose bases one task gathers.
-const CHUNK: usize = 1 << 14;
 
 /// A step of proving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,15 +80,15 @@ pub fn prove(
     let quotient = started.elapsed();
     let started = Instant::now();
     progress(Stage::Products);
-    let factors = Factors::new(assignment);
+    let (factors, simd) = (Factors::new(assignment), Simd::detect());
     let ((sum_h, sum_l), (sum_a, (sum_b1, sum_b2))) = rayon::join(
         || {
             // The quotient's coefficients look like random numbers. The last one is 0, and has no base.
-            rayon::join(|| sum_of_random_products(&key.h_query, &h), || factors.sum(&key.l_query, matrices.input_count))
+            rayon::join(|| sum_of_random_products(&key.h_query, &h), || factors.sum(&key.l_query, matrices.input_count, simd))
         },
         || {
-            let b = || rayon::join(|| factors.sum(&key.b_g1_query, 0), || factors.sum(&key.b_g2_query, 0));
-            rayon::join(|| factors.sum(&key.a_query, 0), b)
+            let b = || rayon::join(|| factors.sum(&key.b_g1_query, 0, simd), || factors.sum(&key.b_g2_query, 0, simd));
+            rayon::join(|| factors.sum(&key.a_query, 0, simd), b)
         },
     );
     let parts = Parts { quotient, products: started.elapsed() };
@@ -174,21 +172,21 @@ fn multiply(values: &mut [F], factors: &[F]) {
 ///
 /// # Panics
 /// If there are not as many factors as bases.
-pub fn sum_of_products<P: SWCurveConfig<ScalarField = F>>(bases: &[Affine<P>], factors: &[F]) -> Projective<P> {
+pub fn sum_of_products<P: Curve>(bases: &[Affine<P>], factors: &[F]) -> Projective<P> {
     assert_eq!(bases.len(), factors.len(), "each base has a factor");
-    Factors::new(factors).sum(bases, 0)
+    Factors::new(factors).sum(bases, 0, Simd::detect())
 }
 
 /// Σ factor·base for factors that look like random numbers, so that no two are equal. Left over factors have no base.
-pub fn sum_of_random_products<P: SWCurveConfig<ScalarField = F>>(bases: &[Affine<P>], factors: &[F]) -> Projective<P> {
-    msm_unchecked(bases, factors)
+pub fn sum_of_random_products<P: Curve>(bases: &[Affine<P>], factors: &[F]) -> Projective<P> {
+    let Some(simd) = Simd::detect() else { return msm_unchecked(bases, factors) };
+    let factors: Vec<_> = factors[..bases.len()].par_iter().map(|factor| factor.into_bigint()).collect();
+    P::sum_of_products(simd, bases, &factors)
 }
 
 /// Factors in the order of their values: those that are equal stand together. Made once, it serves several rows of bases.
 struct Factors {
-    /// Where the factors of value 1 stand.
-    ones: Vec<u32>,
-    /// The different values that are neither 0 nor 1.
+    /// The different values that are not 0.
     values: Vec<<F as PrimeField>::BigInt>,
     /// Where the factors of those values stand, value by value.
     places: Vec<u32>,
@@ -214,41 +212,57 @@ impl Factors {
         let mut ends: Vec<u32> =
             (1..places.len()).filter(|i| limbs(places[i - 1]) != limbs(places[*i])).map(|i| i as u32).collect();
         ends.extend((!places.is_empty()).then_some(places.len() as u32));
+        // The ones have no need to be sorted.
+        if !ones.is_empty() {
+            places.extend(ones);
+            ends.push(places.len() as u32);
+        }
         let value = |end: &u32| factors[places[*end as usize - 1] as usize].into_bigint();
         let values = ends.par_iter().map(value).collect();
-        Self { ones, values, places, ends }
+        Self { values, places, ends }
     }
 
     /// Σ factor·base. The bases are those of the factors from `first` on; those before have none.
-    fn sum<P: SWCurveConfig<ScalarField = F>>(&self, bases: &[Affine<P>], first: usize) -> Projective<P> {
-        let base = |place: &u32| (*place as usize).checked_sub(first).map(|place| &bases[place]).filter(|base| !base.is_zero());
-        let parts = self.ends.par_chunks(CHUNK).zip(self.values.par_chunks(CHUNK)).enumerate().map(|(number, (ends, values))| {
-            let mut start = if number == 0 { 0 } else { self.ends[number * CHUNK - 1] } as usize;
-            // Values whose bases are all at infinity are left out; sums of several bases come to stand at `sums`.
-            let (mut kept, mut own_bases, mut places, mut sums) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-            for (end, value) in ends.iter().zip(values) {
-                let mut members = self.places[start..*end as usize].iter().filter_map(base);
-                start = *end as usize;
-                let Some(member) = members.next() else { continue };
-                if let Some(second) = members.next() {
-                    places.push(own_bases.len());
-                    sums.push(members.fold(member.into_group() + second, |sum, base| sum + base));
-                }
-                own_bases.push(*member);
-                kept.push(*value);
-            }
-            let sums = Projective::normalize_batch(&sums);
-            places.into_iter().zip(sums).for_each(|(place, sum)| own_bases[place] = sum);
-            (own_bases, kept)
-        });
-        let parts: Vec<(Vec<Affine<P>>, Vec<_>)> = parts.collect();
-        let count = parts.iter().map(|part| part.0.len()).sum();
-        let (mut own_bases, mut values) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        for part in parts {
-            own_bases.extend_from_slice(&part.0);
-            values.extend_from_slice(&part.1);
+    fn sum<P: Curve>(&self, bases: &[Affine<P>], first: usize, simd: Option<Simd>) -> Projective<P> {
+        if let Some(simd) = simd {
+            let groups = Groups { first: first as u32, scalars: &self.values, places: &self.places, ends: &self.ends };
+            return P::sum_of_grouped_products(simd, bases, groups);
         }
-        let ones: Projective<P> = self.ones.par_iter().filter_map(base).fold(Projective::zero, |sum, base| sum + base).sum();
-        ones + msm_bigint(&own_bases, &values)
+        let (mut own_bases, mut values, mut start) = (Vec::new(), Vec::new(), 0);
+        for (end, value) in self.ends.iter().zip(&self.values) {
+            let places = &self.places[start..*end as usize];
+            start = *end as usize;
+            let found = places.iter().filter_map(|place| bases.get((*place as usize).checked_sub(first)?));
+            own_bases.extend(found.filter(|base| !base.is_zero()));
+            values.resize(own_bases.len(), *value);
+        }
+        msm_bigint(&own_bases, &values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ark_bn254::{G1Projective, G2Projective};
+    use ark_ec::{PrimeGroup, VariableBaseMSM};
+
+    /// With and without the processor's instructions, for factors of which some are 0, 1 and equal, some without base.
+    #[test]
+    fn every_way_to_a_sum_is_that_of_ark() {
+        let factors: Vec<F> =
+            (0..300u64).map(|i| [F::zero(), F::one(), F::from(i), F::from(7u64), -F::from(i)][i as usize % 5]).collect();
+        fn check<P: Curve>(factors: &[F]) {
+            let base =
+                |i: u64| if i.is_multiple_of(11) { Projective::zero() } else { Projective::<P>::generator() * F::from(i / 2) };
+            let bases = Projective::normalize_batch(&(0..300).map(base).collect::<Vec<_>>());
+            for first in [0, 100] {
+                let expected = Projective::msm(&bases[first..], &factors[first..]).expect("as many");
+                for simd in [None, Simd::detect()] {
+                    assert_eq!(Factors::new(factors).sum(&bases[first..], first, simd), expected, "{first} {simd:?}");
+                }
+            }
+        }
+        check::<<G1Projective as ark_ec::CurveGroup>::Config>(&factors);
+        check::<<G2Projective as ark_ec::CurveGroup>::Config>(&factors);
     }
 }
