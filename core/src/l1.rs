@@ -6,6 +6,14 @@ use crate::types::{AccountId, TokenId, field_to_bytes};
 use alloy_primitives::{Address, B256, U256, keccak256};
 use ark_ff::PrimeField;
 
+/// Local test chains: the only ones on which the contract takes development keys.
+pub const LOCAL_CHAINS: [u64; 2] = [31_337, 1_337];
+
+/// Whether a chain is a local test chain.
+pub fn is_local_chain(chain_id: u64) -> bool {
+    LOCAL_CHAINS.contains(&chain_id)
+}
+
 /// `keccak256(abi.encode(chain id, contract)) mod p`: what every signature is made for.
 pub fn domain(chain_id: u64, contract: Address) -> F {
     let mut encoded = [0u8; 64];

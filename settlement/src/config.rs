@@ -1,6 +1,6 @@
 //! What the operator sets.
 
-use crate::policy::CallPolicy;
+use crate::policy::{CallPolicy, PayoutPolicy};
 use alloy::primitives::Address;
 use alloy::signers::local::PrivateKeySigner;
 use anyhow::Context as _;
@@ -42,7 +42,7 @@ pub struct Config {
     /// File with the operator's private key, 64 hex digits; it submits batches and nothing else.
     #[serde(default)]
     pub operator_key_file: Option<PathBuf>,
-    /// File with another private key, which pays for crediting withdrawals.
+    /// File with another private key, which pays for crediting withdrawals, and for claims.
     #[serde(default)]
     pub creditor_key_file: Option<PathBuf>,
     /// The most that is offered for gas, gwei.
@@ -60,7 +60,7 @@ pub struct Config {
     /// Above this price of gas, gwei, a proven batch waits for it to become cheaper.
     #[serde(default = "defaults::dear_gwei")]
     pub dear_gwei: u64,
-    /// For so long at most, seconds.
+    /// For so long at most, seconds. The same holds for crediting and claims, from when the batch was settled.
     #[serde(default = "defaults::dear_wait_seconds")]
     pub dear_wait_seconds: u64,
     /// A key whose funds last for fewer days than this, at the rate of the last week, is warned of.
@@ -69,6 +69,31 @@ pub struct Config {
     /// Withdrawals that are credited with one call.
     #[serde(default = "defaults::credit_chunk")]
     pub credit_chunk: usize,
+    /// Whether what is credited is paid out to its owners as well; otherwise they claim it themselves.
+    #[serde(default)]
+    pub claim_for_owners: bool,
+    /// What an owner must have of a token for that; of a token that is not named, any amount.
+    #[serde(default)]
+    pub claim_minimums: Vec<ClaimMinimum>,
+    /// How often a batch is proven whose stored proofs don't verify with the contract's key, before its job is parked.
+    #[serde(default = "defaults::proof_attempts_max")]
+    pub proof_attempts_max: u32,
+}
+
+/// From which amount on a token is paid out to its owners.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimMinimum {
+    /// The token's number.
+    pub token: u8,
+    /// In its smallest unit; a decimal string.
+    #[serde(deserialize_with = "amount")]
+    pub amount: u128,
+}
+
+fn amount<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<u128, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| serde::de::Error::custom(format!("{text:?} is no amount")))
 }
 
 mod defaults {
@@ -105,6 +130,9 @@ mod defaults {
     pub(super) const fn credit_chunk() -> usize {
         100
     }
+    pub(super) const fn proof_attempts_max() -> u32 {
+        5
+    }
 }
 
 impl Config {
@@ -120,6 +148,7 @@ impl Config {
             (1..=SUBMIT_BATCHES_MAX).contains(&self.submit_batches),
             "submit_batches must be 1 to {SUBMIT_BATCHES_MAX}"
         );
+        anyhow::ensure!(self.proof_attempts_max > 0, "proof_attempts_max must be at least 1");
         anyhow::ensure!(self.fee_cap_gwei > 0, "fee_cap_gwei must be at least 1");
         anyhow::ensure!(i64::try_from(self.chain_id).is_ok(), "chain_id is too large");
         let keys = self.operator_key_file.is_some() && self.creditor_key_file.is_some();
@@ -137,6 +166,13 @@ impl Config {
         }
     }
 
+    /// When what left is credited and paid out.
+    pub fn payout_policy(&self) -> PayoutPolicy {
+        let CallPolicy { dear_wei, patience, .. } = self.call_policy();
+        let minimums = || self.claim_minimums.iter().map(|minimum| (minimum.token, minimum.amount)).collect();
+        PayoutPolicy { chunk: self.credit_chunk, dear_wei, patience, claims: self.claim_for_owners.then(minimums) }
+    }
+
     pub(crate) const fn poll(&self) -> Duration {
         Duration::from_millis(self.poll_ms)
     }
@@ -145,13 +181,16 @@ impl Config {
 /// Reads a private key from a file of 64 hex digits, with or without `0x`.
 ///
 /// # Errors
-/// If the file can't be read or holds something else. The message never shows the content.
+/// If others may read the file, if it can't be read, or if it holds something else. The message never shows the content.
 pub fn read_key(path: &Path) -> anyhow::Result<PrivateKeySigner> {
+    use std::io::Read as _;
     use std::os::unix::fs::PermissionsExt as _;
     let shown = path.display();
-    let text = Zeroizing::new(std::fs::read_to_string(path).with_context(|| format!("reading the private key {shown}"))?);
-    if std::fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
-        tracing::warn!(path = %shown, "others may read this private key: set its mode to 600");
-    }
+    let reading = || format!("reading the private key {shown}");
+    let mut file = std::fs::File::open(path).with_context(reading)?;
+    let mode = file.metadata().with_context(reading)?.permissions().mode();
+    anyhow::ensure!(mode & 0o077 == 0, "key_readable_by_others: {shown} has mode {:03o}: set it to 600", mode & 0o777);
+    let mut text = Zeroizing::new(String::new());
+    file.read_to_string(&mut text).with_context(reading)?;
     text.trim().parse().map_err(|_| anyhow::anyhow!("{shown} is no private key: 64 hex digits are expected"))
 }

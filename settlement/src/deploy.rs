@@ -9,9 +9,9 @@ use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::{SolCall, SolConstructor};
 use anyhow::{Context as _, Result, ensure};
 use sheaf_contracts::{Deployment, Sheaf, TestToken};
+use sheaf_core::l1::is_local_chain;
 
-/// Chains on which development keys may be used: local test chains.
-pub const LOCAL_CHAINS: [u64; 2] = [31_337, 1_337];
+pub use sheaf_core::l1::LOCAL_CHAINS;
 
 /// What is to be deployed.
 #[derive(Clone, Debug)]
@@ -90,7 +90,7 @@ pub async fn deploy(request: &Request) -> Result<Deployed> {
 /// # Errors
 /// If the node is on another chain, if development keys or test tokens are not for this chain, or if the transaction fails.
 pub async fn create(request: &Request) -> Result<Deployed> {
-    let local = LOCAL_CHAINS.contains(&request.chain_id);
+    let local = is_local_chain(request.chain_id);
     ensure!(
         local || !request.transcript.is_zero(),
         "development keys can't be deployed on chain {}: it is no local test chain",

@@ -86,6 +86,14 @@ pub enum Error {
     /// There is no contract. Halts.
     #[error("there is no contract at {0}")]
     NoContract(Address),
+    /// Where the contract keeps its verifying keys there is something else. Halts.
+    #[error("the verifying keys of contract {contract} can't be read: {reason}")]
+    BadKeys {
+        /// The contract.
+        contract: Address,
+        /// What is there.
+        reason: String,
+    },
     /// The database belongs to another deployment. Halts.
     #[error("the database belongs to contract {contract} on chain {chain_id}")]
     OtherDeployment {
@@ -111,6 +119,7 @@ impl Error {
             Self::WithdrawalsDiffer { .. } => "withdrawals_differ",
             Self::WrongChain { .. } => "wrong_chain",
             Self::NoContract(_) => "no_contract",
+            Self::BadKeys { .. } => "bad_keys",
             Self::OtherDeployment { .. } => "other_deployment",
         }
     }

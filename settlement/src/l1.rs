@@ -182,6 +182,14 @@ impl L1 {
         Ok(self.sheaf().withdrawalsHash(batch).call().await?)
     }
 
+    /// What the contract would pay out to an owner of a token, in its smallest unit.
+    ///
+    /// # Errors
+    /// [`Error::L1`].
+    pub async fn claimable(&self, owner: Address, token: u8) -> Result<u128> {
+        Ok(self.sheaf().claimable(owner, token).call().await?)
+    }
+
     /// The batches that a transaction submitted, in their order.
     ///
     /// # Errors

@@ -5,13 +5,15 @@
 //!  database ◀─ queue, │   batches settled, withdrawals  │  contract
 //!     │        tokens ┘                                 │  on L1
 //!     ├── proven batches ──────▶ submitter ── submit ──▶│
-//!     └── settled withdrawals ─▶ creditor ── credit ───▶┘
+//!     └── settled withdrawals ─▶ creditor ── credit, ──▶┘
+//!                                             claim
 //! ```
 //!
 //! Invariants:
 //! * Nothing is taken back that L1 may still accept: see [`unwinding`].
 //! * No database transaction is open during a call to L1.
 //! * What is to be sent next follows from the contract's state; nothing is remembered that a crash could lose.
+//! * No proof is sent that the contract's own keys don't verify: see [`keys`].
 //! * Only blocks with enough confirmations count. What contradicts one that counted halts the process.
 
 mod config;
@@ -19,8 +21,10 @@ pub mod creditor;
 pub mod deploy;
 mod error;
 pub mod funds;
+pub mod keys;
 pub mod l1;
 pub mod policy;
+mod proofs;
 mod repeat;
 pub mod sender;
 pub mod store;
@@ -28,7 +32,7 @@ pub mod submitter;
 pub mod unwinding;
 pub mod watcher;
 
-pub use config::{Config, read_key};
+pub use config::{ClaimMinimum, Config, read_key};
 pub use error::{Error, revert_name};
 pub use repeat::{Next, Step};
 
@@ -85,8 +89,9 @@ async fn work(config: &Config, pool: PgPool, l1: L1, senders: Option<(Sender, Se
     let funds = Funds::new(pool.clone(), l1.clone(), [&operator, &creditor], config.funds_warning_days);
     let funds = repeat(funds, Pace::every(funds::INTERVAL));
     let pace = || Pace::every(config.poll()).or_on(&pool, store::BATCHES_CHANNEL);
-    let submitter = repeat(Submitter::new(pool.clone(), l1.clone(), operator, config.call_policy()), pace());
-    let creditor = repeat(Creditor::new(pool.clone(), l1, creditor, config.credit_chunk), pace());
+    let submitter =
+        repeat(Submitter::new(pool.clone(), l1.clone(), operator, config.call_policy(), config.proof_attempts_max), pace());
+    let creditor = repeat(Creditor::new(pool.clone(), l1, creditor, config.payout_policy()), pace());
     tokio::select! {
         error = watcher => error,
         error = submitter => error,

@@ -1,32 +1,18 @@
-//! When proven batches are submitted, and how many of them with one call.
+//! When proven batches are submitted, and how many of them with one call; when what left is paid out.
 //!
 //! Several proofs are checked with one pairing, so a call with sixteen batches pays less than a third of the gas a proof that
 //! sixteen calls pay: waiting is worth something, but users wait too.
 
 use crate::store::batches::Run;
 use alloy::sol_types::SolCall;
-use sheaf_contracts::Sheaf;
+use sheaf_contracts::{Sheaf, gas};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The longest call that is sent, bytes: nodes keep no transaction above 128 KiB (geth's `txMaxSize`).
 pub const CALL_BYTES_MAX: usize = 120_000;
 /// The most gas that a call is planned to take; a transaction may have 2^24 (EIP-7825).
 pub const CALL_GAS_MAX: u64 = 15_000_000;
-
-/// Upper bounds for what parts of a batch take, from the pinned figures in `contracts/gas.txt`: gas.
-mod gas {
-    pub(super) const CALL: u64 = 220_000;
-    pub(super) const BATCH: u64 = 90_000;
-    /// The floor of EIP-7623 for a byte that is not zero, more than its evaluation and its price without the floor.
-    pub(super) const BYTE: u64 = 40;
-    /// A byte by which an operation is longer than the shortest of its kind: what leaves is hashed, for one.
-    pub(super) const EXTRA_BYTE: u64 = 130;
-    /// Before the refund for the entry that is deleted.
-    pub(super) const L1_OPERATION: u64 = 10_000;
-}
-
-/// Bytes of the shortest operation of L2 and of L1.
-const OPERATION_BYTES: [u64; 2] = [14, 41];
 
 /// When proven batches are submitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,16 +39,34 @@ impl CallPolicy {
     }
 }
 
+/// When what left is credited to its owners, and paid out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayoutPolicy {
+    /// Withdrawals that are credited with one call.
+    pub chunk: usize,
+    /// Above this price gas counts as dear: wei.
+    pub dear_wei: u128,
+    /// How long what left waits at most for gas to become cheaper, from when its batch was settled.
+    pub patience: Duration,
+    /// Whether what is credited is also paid out, and of which amount on, by the tokens' numbers; of others any amount is.
+    pub claims: Option<BTreeMap<u8, u128>>,
+}
+
+impl PayoutPolicy {
+    /// Whether what left so long ago waits for gas to become cheaper.
+    pub fn waits(&self, waited: Duration, gas_price_wei: u128) -> bool {
+        gas_price_wei > self.dear_wei && waited < self.patience
+    }
+}
+
 /// How many of the batches, from the first on, one call has room for. A single one always is a call of its own.
 fn fitting(batches: &[Sheaf::Batch]) -> usize {
-    let (mut bytes, mut gas_left) = (0, CALL_GAS_MAX - gas::CALL);
+    let (mut bytes, mut gas_left, mut shapes) = (0, CALL_GAS_MAX - gas::CALL, BTreeSet::new());
     let fits = |batch: &&Sheaf::Batch| {
         // The offset of the batch, its words, and its operations padded to words.
         bytes += 32 + 32 * 18 + batch.ops.len().next_multiple_of(32);
-        let (length, l1) = (batch.ops.len() as u64, u64::from(batch.l1Count));
-        let shortest = OPERATION_BYTES[0] * u64::from(batch.opCount).saturating_sub(l1) + OPERATION_BYTES[1] * l1;
-        let needed = gas::BATCH + gas::BYTE * length + gas::EXTRA_BYTE * length.saturating_sub(shortest) + gas::L1_OPERATION * l1;
-        let left = gas_left.checked_sub(needed);
+        let shape = if shapes.insert(batch.shape) { gas::SHAPE } else { 0 };
+        let left = gas_left.checked_sub(gas::batch_bound(batch) + shape);
         gas_left = left.unwrap_or(0);
         left.is_some() && bytes + Sheaf::submitCall::SELECTOR.len() + 64 <= CALL_BYTES_MAX
     };

@@ -108,13 +108,22 @@ impl Sender {
     /// # Errors
     /// [`Error::Refused`] if it would revert; [`Error::Failed`] if it did; [`Error::L1`] or [`Error::Database`].
     pub async fn send(&self, batch: u64, call: Bytes) -> Result<()> {
+        self.send_within(batch, &format!("to {} batch {batch}", self.kind), call, GAS_MAX).await
+    }
+
+    /// [`send`](Self::send) for a purpose of one's own, unless that takes more than `gas_max`.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); [`Error::Refused`] also if it would take more gas.
+    pub async fn send_within(&self, batch: u64, what: &str, call: Bytes, gas_max: u64) -> Result<()> {
         self.close_open().await?;
         let nonce = self.nonce().await?;
         let request = TransactionRequest::default().with_from(self.address).with_to(self.l1.contract).with_input(call);
-        let gas = self.gas(&request, batch).await?;
+        let gas = self.gas(&request, what, gas_max).await?;
         let request = request.with_chain_id(self.l1.chain_id).with_nonce(nonce).with_gas_limit(gas);
         let mut fee = self.fee().await?;
         let mut offered = Vec::new();
+        let mut warned = false;
         loop {
             let (hash, answer) = self.offer(batch, &request, fee).await?;
             offered.push(hash);
@@ -132,15 +141,17 @@ impl Sender {
                 fee = higher;
                 continue;
             }
-            // The same one again: the node may have dropped it meanwhile.
-            tracing::warn!(
-                kind = self.kind,
-                batch,
-                nonce,
-                cap_wei = fee.max,
-                "a transaction waits at the highest fee that is allowed"
-            );
-            tokio::time::sleep(self.policy.poll).await;
+            if !warned {
+                let cap_wei = fee.max;
+                tracing::warn!(kind = self.kind, batch, nonce, cap_wei, "a transaction waits at the highest fee that is allowed");
+                warned = true;
+            }
+            // The same one again: the node may have dropped it meanwhile. One that an older one of this key keeps out was not waited
+            // for yet.
+            let wait = if matches!(answer, Answer::Underpriced) { self.policy.stuck_after } else { self.policy.poll };
+            if self.is_used(nonce, wait.max(self.policy.poll)).await? {
+                break;
+            }
         }
         self.wait_for_receipt(&offered).await?;
         self.close_open().await
@@ -185,11 +196,13 @@ impl Sender {
     }
 
     /// Tries the call on the latest state, which tells why the contract would refuse it.
-    async fn gas(&self, request: &TransactionRequest, batch: u64) -> Result<u64> {
-        let what = || format!("to {} batch {batch}", self.kind);
+    async fn gas(&self, request: &TransactionRequest, what: &str, gas_max: u64) -> Result<u64> {
         let estimate = self.l1.provider.estimate_gas(request.clone()).block(BlockId::latest()).await;
-        let gas = estimate.map_err(|error| Error::from_call(&what(), &error))?;
-        Ok((gas + gas / 5).min(GAS_MAX))
+        let gas = estimate.map_err(|error| Error::from_call(what, &error))?;
+        if gas > gas_max {
+            return Err(Error::Refused { what: what.to_owned(), name: format!("it takes {gas} gas, more than {gas_max}") });
+        }
+        Ok((gas + gas / 5).min(gas_max))
     }
 
     async fn fee(&self) -> Result<Fee> {
@@ -208,7 +221,10 @@ impl Sender {
                 tracing::info!(kind = self.kind, batch, %hash, "sent");
                 Ok((hash, Answer::Taken))
             }
-            Err(error) => Ok((hash, refusal(&error).ok_or(error)?)),
+            Err(error) => {
+                tracing::debug!(kind = self.kind, batch, %hash, %error, "the node does not take it");
+                Ok((hash, refusal(&error).ok_or(error)?))
+            }
         }
     }
 

@@ -1,13 +1,15 @@
 //! Submits proven batches in their order, several with one call when several wait.
 //!
 //! What is next is read from the contract each time, never remembered: a crash at any step, or a reorg that throws a
-//! submission out, leads to the same bytes being sent again, and a batch that is accepted is not sent twice. A batch that
+//! submission out, leads to the same bytes being sent again, and a batch that is accepted is not sent twice. A proof that does
+//! not verify with the contract's own key is not sent: it is removed, and made anew. A batch that
 //! became too old for L1 is [unwound](crate::unwinding) by the sequencer, and the ones that replace it are read anew.
 
 use crate::Result;
 use crate::error::Error;
 use crate::l1::L1;
 use crate::policy::CallPolicy;
+use crate::proofs::ProofCheck;
 use crate::repeat::{Next, Step};
 use crate::sender::Sender;
 use crate::store::batches;
@@ -26,18 +28,20 @@ pub struct Submitter {
     sender: Sender,
     policy: CallPolicy,
     unwinding: Unwinding,
+    proofs: ProofCheck,
     /// The parked batch that was reported.
     reported: Option<u64>,
 }
 
 impl Submitter {
-    /// Sets a submitter up; its sender has the operator's key.
-    pub fn new(pool: PgPool, l1: L1, sender: Sender, policy: CallPolicy) -> Self {
+    /// Sets a submitter up; its sender has the operator's key. A batch whose proofs don't hold is proven `attempts_max` times.
+    pub fn new(pool: PgPool, l1: L1, sender: Sender, policy: CallPolicy, attempts_max: u32) -> Self {
         let unwinding = Unwinding::new(pool.clone(), l1.clone());
-        Self { pool, l1, sender, policy, unwinding, reported: None }
+        let proofs = ProofCheck::new(pool.clone(), l1.clone(), attempts_max);
+        Self { pool, l1, sender, policy, unwinding, proofs, reported: None }
     }
 
-    /// Submits the next batches if they are proven and the policy says so, unless the first became too old and is being taken
+    /// Submits the next batches if they are proven, their proofs hold and the policy says so, unless the first became too old and is being taken
     /// back.
     ///
     /// # Errors
@@ -49,7 +53,7 @@ impl Submitter {
         }
         let number = progress.batch + 1;
         // One more than a call takes: so a full call is told from one that others may join.
-        let run = batches::ready(&self.pool, number, self.policy.batches + 1).await?;
+        let mut run = batches::ready(&self.pool, number, self.policy.batches + 1).await?;
         if let Some((batch, reason)) = &run.parked {
             self.report(*batch, reason);
         }
@@ -57,6 +61,7 @@ impl Submitter {
         if first.oldRoot != progress.root {
             return Err(Error::RootDiffers { batch: number, ours: first.oldRoot.into(), contract: progress.root.into() });
         }
+        self.proofs.keep_valid(number, &mut run).await?;
         let count = self.policy.due(&run, self.l1.gas_price().await?);
         if count == 0 {
             return Ok(Next::Wait);

@@ -11,11 +11,12 @@
 
 use crate::Result;
 use crate::error::Error;
+use crate::keys::ContractKeys;
 use crate::l1::{Block, Event, L1, TokenInfo};
 use crate::repeat::{Next, Step};
 use crate::store::cursor::{self, Cursor};
 use crate::store::queue::{self, Entry};
-use crate::store::{BATCHES_CHANNEL, OPERATIONS_CHANNEL, batches, check_deployment, notify, withdrawals};
+use crate::store::{BATCHES_CHANNEL, OPERATIONS_CHANNEL, batches, check_deployment, contract_keys, notify, withdrawals};
 use alloy::primitives::{Address, B256};
 use sheaf_contracts::Sheaf::{Batch, SheafEvents};
 use sqlx::postgres::PgPool;
@@ -56,8 +57,10 @@ impl Watcher {
     /// # Errors
     /// [`Error`]; those that [halt](Error::halts) must stop the process.
     pub async fn look(&mut self) -> Result<Next> {
-        if !self.checked {
-            self.checked = check_deployment(&self.pool, self.l1.chain_id, self.l1.contract).await?;
+        if !self.checked && check_deployment(&self.pool, self.l1.chain_id, self.l1.contract).await? {
+            // Only now is it known that the database is this contract's.
+            contract_keys::write(&self.pool, &ContractKeys::read(&self.l1).await?.hashes()).await?;
+            self.checked = true;
         }
         let head = self.l1.head().await?;
         if self.last_head == Some(head) {

@@ -1,8 +1,10 @@
 //! What settlement reads and writes in the database.
 
 pub mod batches;
+pub mod contract_keys;
 pub mod cursor;
 pub mod keys;
+pub mod proofs;
 pub mod queue;
 pub mod sent;
 pub mod unwindings;

@@ -15,6 +15,8 @@ use sheaf_core::l1::{Withdrawal, withdrawals_hash};
 use sheaf_core::types::TokenId;
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{Executor, Postgres, Row, Transaction};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The withdrawals of a batch in its order, and how many of them, the first ones, are not credited yet.
 #[derive(Clone, Debug)]
@@ -97,12 +99,63 @@ pub async fn claim(transaction: &mut Transaction<'_, Postgres>, owner: Address, 
     Ok(())
 }
 
-/// The batches on L1 that have withdrawals to be credited, oldest first.
+/// The batches on L1 that have withdrawals to be credited, oldest first, and for how long they have been settled.
 ///
 /// # Errors
 /// [`Error::Database`].
-pub async fn uncredited_batches(pool: &PgPool) -> Result<Vec<u64>> {
-    const READ: &str = "SELECT DISTINCT batch FROM withdrawals WHERE status = 'settled' ORDER BY batch LIMIT 100";
-    let numbers: Vec<i64> = sqlx::query_scalar(READ).fetch_all(pool).await?;
-    Ok(numbers.into_iter().map(|n| n as u64).collect())
+pub async fn uncredited_batches(pool: &PgPool) -> Result<Vec<(u64, Duration)>> {
+    const READ: &str = "
+        SELECT number, EXTRACT(epoch FROM now() - settled_at)::float8 AS waited
+        FROM (SELECT DISTINCT batch FROM withdrawals WHERE status = 'settled' ORDER BY batch LIMIT 100) AS leaving
+        JOIN batches ON number = batch ORDER BY number";
+    let rows = sqlx::query(READ).fetch_all(pool).await?;
+    rows.iter().map(|row| Ok((row.try_get::<i64, _>("number")? as u64, waited(row)?))).collect()
+}
+
+/// What an owner can claim of a token, according to the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claimable {
+    /// The owner.
+    pub owner: Address,
+    /// The token's number.
+    pub token: u8,
+    /// The oldest batch with which it left.
+    pub batch: u64,
+    /// For how long this batch has been settled.
+    pub waited: Duration,
+}
+
+/// What owners can claim, oldest first, if it is at least the token's minimum and not one of those `left_out`.
+///
+/// # Errors
+/// [`Error::Database`].
+pub async fn claimable(pool: &PgPool, minimums: &BTreeMap<u8, u128>, left_out: &[(Address, u8)]) -> Result<Vec<Claimable>> {
+    const READ: &str = "
+        SELECT recipient, withdrawals.token, min(batch) AS batch, EXTRACT(epoch FROM now() - min(settled_at))::float8 AS waited
+        FROM withdrawals JOIN batches ON number = batch
+            LEFT JOIN unnest($1::smallint[], $2::text[]) AS minimum (token, amount) ON minimum.token = withdrawals.token
+        WHERE withdrawals.status = 'claimable' AND NOT EXISTS (
+            SELECT FROM unnest($3::bytea[], $4::smallint[]) AS skipped (owner, token)
+            WHERE skipped.owner = recipient AND skipped.token = withdrawals.token)
+        GROUP BY recipient, withdrawals.token
+        HAVING sum(withdrawals.amount) >= coalesce(max(minimum.amount::numeric), 0)
+        ORDER BY min(batch), recipient, withdrawals.token LIMIT 100";
+    let (tokens, amounts): (Vec<i16>, Vec<String>) = minimums.iter().map(|(t, a)| (i16::from(*t), a.to_string())).unzip();
+    let (owners, of): (Vec<&[u8]>, Vec<i16>) = left_out.iter().map(|(o, t)| (o.as_slice(), i16::from(*t))).unzip();
+    let rows = sqlx::query(READ).bind(tokens).bind(amounts).bind(owners).bind(of).fetch_all(pool).await?;
+    let claimable = |row: &PgRow| {
+        Ok(Claimable {
+            owner: Address::from_slice(row.try_get("recipient")?),
+            token: u8::try_from(row.try_get::<i16, _>("token")?).expect("the column holds token numbers"),
+            batch: row.try_get::<i64, _>("batch")? as u64,
+            waited: waited(row)?,
+        })
+    };
+    rows.iter().map(claimable).collect()
+}
+
+/// A clock that was set back makes it negative. A batch whose time is not known has waited for ever.
+fn waited(row: &PgRow) -> Result<Duration> {
+    let seconds = row.try_get::<Option<f64>, _>("waited")?;
+    Ok(seconds.map_or(Duration::MAX, |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)))
 }

@@ -1,5 +1,6 @@
 //! What the keys have, and for how long it lasts.
 
+use crate::log::Log;
 use crate::world::{CREDITOR, OPERATOR, Proof, World, signer, transfer};
 use alloy::primitives::U256;
 use alloy::providers::Provider;
@@ -53,4 +54,28 @@ async fn it_is_said_for_how_many_days_each_key_has_funds() {
     sqlx::query("UPDATE l1_transactions SET sent_at = now() - interval '8 days'").execute(&world.pool).await.expect("aged");
     funds.look().await.expect("looks");
     assert_eq!(world.text(DAYS).await, "credit ?, submit ?");
+}
+
+#[tokio::test]
+async fn funds_that_run_out_are_warned_of_once_until_they_were_filled_up() {
+    let world = World::new().await;
+    let senders = [world.sender(OPERATOR, submitter::KIND), world.sender(CREDITOR, creditor::KIND)];
+    let mut funds = Funds::new(world.pool.clone(), world.l1.clone(), &senders, 7);
+    // A million wei in seven days.
+    const SPENT: &str = "INSERT INTO l1_transactions (hash, kind, batch, sent_at, fee_wei)
+        VALUES ('\\x00', 'submit', 1, now() - interval '8 days', 1), ('\\x01', 'submit', 1, now(), 1000000)";
+    sqlx::query(SPENT).execute(&world.pool).await.expect("written");
+    let log = Log::start();
+    let mut warned = async |wei: u64| {
+        world.node("anvil_setBalance", (signer(OPERATOR).address(), U256::from(wei))).await;
+        funds.look().await.expect("looks");
+        log.lines("this key's funds run out").len()
+    };
+    assert_eq!(warned(1_000_001).await, 0, "a bit more than seven days");
+    assert_eq!(warned(999_999).await, 1);
+    assert_eq!((warned(10).await, warned(1_100_000).await, warned(999_999).await), (1, 1, 1), "not again while it is near");
+    assert_eq!((warned(1_300_000).await, warned(999_999).await), (1, 2));
+    let lines = log.lines("this key's funds run out");
+    let address = signer(OPERATOR).address().to_string();
+    assert!(lines.iter().all(|l| l.contains("WARN") && l.contains("submit") && l.contains(&address)), "{lines:?}");
 }

@@ -3,8 +3,10 @@
 
 mod credit;
 mod funds;
+mod log;
 mod outage;
 mod process;
+mod proofs;
 #[path = "../../../contracts/tests/it/simulator.rs"]
 mod simulator;
 mod submit;

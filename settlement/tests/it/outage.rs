@@ -91,6 +91,8 @@ fn sequencer_config(world: &World) -> Config {
         "batch_timeout_ms": 50,
         "l1_wait_ms": 0,
         "allow_unsafe_durability": true,
+        // These tests are about what becomes of transactions that are taken all the same.
+        "limits": { "unsettled_age_s_max": 5 * 24 * HOUR_S },
     });
     serde_json::from_value(json).expect("a configuration")
 }

@@ -5,6 +5,8 @@ use alloy::primitives::Address;
 use sheaf_devkit::anvil::AnvilOptions;
 use sheaf_settlement::deploy::deploy;
 use sheaf_settlement::{Config, run};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -77,7 +79,10 @@ async fn what_does_not_belong_together_is_refused_by_name() {
     let config = world.config(0);
     let keyless = Config { creditor_key_file: None, ..config.clone() };
     let same_key = Config { creditor_key_file: config.operator_key_file.clone(), ..config.clone() };
-    let no_key = Config { creditor_key_file: Some(world.dir.path().join("anvil.log")), ..config.clone() };
+    let words = world.dir.path().join("words");
+    std::fs::write(&words, "no key").expect("written");
+    std::fs::set_permissions(&words, Permissions::from_mode(0o600)).expect("it is ours");
+    let no_key = Config { creditor_key_file: Some(words), ..config.clone() };
     let other_chain = Config { chain_id: 1, ..config.clone() };
     let nowhere = Config { contract: Address::repeat_byte(9), ..config.clone() };
     for (config, named) in [
@@ -89,6 +94,15 @@ async fn what_does_not_belong_together_is_refused_by_name() {
     ] {
         let error = run(config, std::future::pending()).await.expect_err(named);
         assert!(format!("{error:#}").contains(named), "{named}: {error:#}");
+    }
+    let others = world.dir.path().join("others.key");
+    std::fs::copy(config.creditor_key_file.as_ref().expect("a file"), &others).expect("copied");
+    for mode in [0o640, 0o604, 0o620] {
+        std::fs::set_permissions(&others, Permissions::from_mode(mode)).expect("it is ours");
+        let readable = Config { creditor_key_file: Some(others.clone()), ..config.clone() };
+        let error = run(readable, std::future::pending()).await.expect_err("others may read it");
+        let named = format!("key_readable_by_others: {} has mode {mode:o}", others.display());
+        assert!(format!("{error:#}").contains(&named), "{error:#}");
     }
     // A start block behind the queue's first entry.
     world.deposit(1).await;

@@ -1,15 +1,18 @@
 //! The submitter: it is killed everywhere, and still each batch is on L1 once.
 
+use crate::log::Log;
 use crate::world::{OPERATOR, Proof, USER, World, look, transfer, withdraw};
 use alloy::primitives::{Address, U256};
 use alloy::providers::Provider;
 use alloy::rpc::types::Filter;
 use alloy::sol_types::SolEvent;
 use sheaf_contracts::Sheaf;
+use sheaf_core::operation::Operation;
+use sheaf_core::types::TokenId;
 use sheaf_settlement::policy::CallPolicy;
 use sheaf_settlement::store::batches;
 use sheaf_settlement::{Error, Next, submitter};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const OWNER: Address = Address::repeat_byte(7);
 const SENT: &str = "SELECT string_agg(kind || ' ' || batch || ' ' || coalesce(succeeded::text, '?'), ', ' ORDER BY sent_at) FROM l1_transactions";
@@ -79,36 +82,20 @@ async fn dear_gas_is_waited_for_but_not_for_ever() {
     world.store(1, &[transfer(1)], Proof::Right).await;
     let policy = CallPolicy { dear_wei: DEAR_WEI, patience: Duration::from_secs(3_600), ..world.config(0).call_policy() };
     let mut submitter = world.submitter_at(policy);
-    let base_fee = async |wei: u128| {
-        world.node("anvil_setNextBlockBaseFeePerGas", (U256::from(wei),)).await;
-        world.mine(1).await;
-    };
-    base_fee(2 * DEAR_WEI).await;
+    world.base_fee(2 * DEAR_WEI).await;
     assert_eq!(submitter.submit_next().await.expect("waits"), Next::Wait);
     assert_eq!((world.batch_number().await, operator_transactions(&world).await), (0, 0));
-    base_fee(DEAR_WEI / 50).await;
+    world.base_fee(DEAR_WEI / 50).await;
     assert_eq!(submitter.submit_next().await.expect("submits"), Next::Again);
     assert_eq!(world.batch_number().await, 1);
 
     // One that has waited long enough is submitted at any price.
     world.store(2, &[transfer(2)], Proof::Right).await;
-    base_fee(2 * DEAR_WEI).await;
+    world.base_fee(2 * DEAR_WEI).await;
     assert_eq!(submitter.submit_next().await.expect("waits"), Next::Wait);
     sqlx::query("UPDATE batches SET proven_at = now() - interval '61 minutes'").execute(&world.pool).await.expect("aged");
     assert_eq!(submitter.submit_next().await.expect("submits"), Next::Again);
     assert_eq!((world.batch_number().await, operator_transactions(&world).await), (2, 2));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_bad_proof_among_several_fails_the_call() {
-    let world = World::new().await;
-    for number in 1..=3 {
-        world.store(number, &[transfer(number.into())], if number == 2 { Proof::Wrong } else { Proof::Right }).await;
-    }
-    let mut submitter = world.submitter_at(CallPolicy { batches: 3, ..world.config(0).call_policy() });
-    let error = submitter.submit_next().await.expect_err("refused");
-    assert!(matches!(&error, Error::Refused { name, .. } if name.contains("InvalidProof")), "{error}");
-    assert_eq!((world.batch_number().await, operator_transactions(&world).await), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -181,18 +168,17 @@ async fn the_reason_of_a_refusal_is_named_and_nothing_is_sent() {
         assert!(matches!(&error, Error::Refused { name, .. } if name.contains(named)), "{named}: {error}");
         assert!(!error.halts(), "it may go away");
     };
-    world.store(1, &[transfer(1)], Proof::Wrong).await;
-    refused("InvalidProof").await;
-    for (change, named) in [
-        ("UPDATE batches SET ops = ops || '\\x00'", "TrailingBytes { bytesLeft: 1 }"),
-        ("UPDATE batches SET ops = substring(ops FROM 1 FOR 3)", "OperationDataTruncated"),
-        ("UPDATE batches SET timestamp = timestamp - 300000", "TimestampOutsideWindow"),
-    ] {
-        sqlx::query(change).execute(&world.pool).await.expect("changed");
-        refused(named).await;
-    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    world.store_at(1, &[transfer(1)], Proof::Right, now - 300_000).await;
+    refused("TimestampOutsideWindow").await;
+    // Nothing of the kind is in the queue.
+    let deposit = Operation::DepositRefund { token: TokenId::ETH.word(), amount: 1, owner: OWNER, key_hash: 5u64.into() };
+    sqlx::query("DELETE FROM withdrawals").execute(&world.pool).await.expect("deleted");
+    sqlx::query("DELETE FROM batches").execute(&world.pool).await.expect("deleted");
+    world.store(1, &[deposit], Proof::Right).await;
+    refused("Queue").await;
     let (sender, policy) = (world.sender(USER, submitter::KIND), world.config(0).call_policy());
-    let other = submitter::Submitter::new(world.pool.clone(), world.l1.clone(), sender, policy);
+    let other = submitter::Submitter::new(world.pool.clone(), world.l1.clone(), sender, policy, 5);
     let error = { other }.submit_next().await.expect_err("not the operator");
     assert!(error.to_string().contains("NotOperator"), "{error}");
 
@@ -234,13 +220,45 @@ async fn a_stuck_transaction_is_replaced_with_a_higher_fee_up_to_the_cap() {
     assert_eq!(world.text(SENT).await, "submit 1 true", "the replaced one is forgotten");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
+async fn behind_an_older_transaction_at_the_cap_one_waits_and_says_so_once() {
+    const CAP_WEI: u128 = 1_900_000_000;
+    let world = World::new().await;
+    world.store(1, &[transfer(1)], Proof::Right).await;
+    world.node("evm_setAutomine", (false,)).await;
+    // One that an earlier process has sent, for as much as is allowed.
+    let run = batches::ready(&world.pool, 1, 1).await.expect("read");
+    let sheaf = world.sheaf(OPERATOR);
+    let older = sheaf.submit(run.batches).max_fee_per_gas(CAP_WEI).max_priority_fee_per_gas(CAP_WEI);
+    drop(older.send().await.expect("sent"));
+    let log = Log::start();
+    let mine = async {
+        tokio::time::sleep(Duration::from_millis(2_700)).await;
+        world.mine(1).await;
+    };
+    let mut submitter = world.submitter_capped(CAP_WEI);
+    let (outcome, ()) = tokio::join!(submitter.submit_next(), mine);
+    outcome.expect("the older one is in a block");
+    assert_eq!((world.batch_number().await, operator_transactions(&world).await), (1, 1));
+    let (warned, offered) = (log.lines("waits at the highest fee"), log.lines("underpriced"));
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!((1..=4).contains(&offered.len()), "once each second: {offered:?}");
+}
+
+#[tokio::test]
 async fn a_parked_proof_stops_submission_without_an_error() {
     let world = World::new().await;
     world.store(1, &[transfer(1)], Proof::Missing).await;
     const PARK: &str = "INSERT INTO proof_jobs (batch, shape, status, last_error) VALUES (1, 0, 'parked', 'wrong_proof')";
     sqlx::query(PARK).execute(&world.pool).await.expect("parked");
-    assert_eq!(world.submitter().submit_next().await.expect("waits"), Next::Wait);
+    let log = Log::start();
+    let mut submitter = world.submitter();
+    for _ in 0..3 {
+        assert_eq!(submitter.submit_next().await.expect("waits"), Next::Wait);
+    }
+    let said = log.lines("nothing more can be submitted: the proof of this batch is parked");
+    let [line] = &said[..] else { panic!("it is said once: {said:?}") };
+    assert!(line.contains("ERROR") && line.contains("batch=1") && line.contains("wrong_proof"), "{line}");
     let run = batches::ready(&world.pool, 1, 9).await.expect("read");
     assert_eq!((run.batches.len(), run.parked), (0, Some((1, "wrong_proof".to_owned()))));
 }

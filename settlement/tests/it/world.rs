@@ -20,12 +20,14 @@ use sheaf_devkit::postgres::TestDatabase;
 use sheaf_settlement::creditor::Creditor;
 use sheaf_settlement::deploy::{Deployed, Request, ShapeWords, VerifyingKeyWords, deploy};
 use sheaf_settlement::l1::{L1, connect};
-use sheaf_settlement::policy::CallPolicy;
+use sheaf_settlement::policy::{CallPolicy, PayoutPolicy};
 use sheaf_settlement::sender::{SendPolicy, Sender};
 use sheaf_settlement::submitter::Submitter;
 use sheaf_settlement::watcher::Watcher;
 use sheaf_settlement::{Config, Next, creditor, submitter};
 use sqlx::postgres::{PgPool, PgPoolOptions};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
@@ -118,12 +120,16 @@ impl World {
             dear_wait_seconds: 0,
             funds_warning_days: 7,
             credit_chunk: 2,
+            claim_for_owners: false,
+            claim_minimums: vec![],
+            proof_attempts_max: 5,
         }
     }
 
     fn key_file(&self, name: &str, key: &str) -> PathBuf {
         let path = self.dir.path().join(name);
         std::fs::write(&path, format!("0x{key}\n")).expect("written");
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("it is ours");
         path
     }
 
@@ -147,17 +153,28 @@ impl World {
 
     /// A submitter that submits when this policy says so.
     pub(crate) fn submitter_at(&self, policy: CallPolicy) -> Submitter {
-        Submitter::new(self.pool.clone(), self.l1.clone(), self.sender(OPERATOR, submitter::KIND), policy)
+        Submitter::new(self.pool.clone(), self.l1.clone(), self.sender(OPERATOR, submitter::KIND), policy, 5)
     }
 
     /// A submitter that offers at most so much for gas.
     pub(crate) fn submitter_capped(&self, fee_cap_wei: u128) -> Submitter {
         let sender = self.sender_capped(OPERATOR, submitter::KIND, fee_cap_wei);
-        Submitter::new(self.pool.clone(), self.l1.clone(), sender, self.config(0).call_policy())
+        Submitter::new(self.pool.clone(), self.l1.clone(), sender, self.config(0).call_policy(), 5)
     }
 
     pub(crate) fn creditor(&self, chunk: usize) -> Creditor {
-        Creditor::new(self.pool.clone(), self.l1.clone(), self.sender(CREDITOR, creditor::KIND), chunk)
+        self.creditor_at(PayoutPolicy { chunk, ..self.config(0).payout_policy() })
+    }
+
+    /// A creditor that credits and claims when this policy says so.
+    pub(crate) fn creditor_at(&self, policy: PayoutPolicy) -> Creditor {
+        Creditor::new(self.pool.clone(), self.l1.clone(), self.sender(CREDITOR, creditor::KIND), policy)
+    }
+
+    /// Sets what a unit of gas costs.
+    pub(crate) async fn base_fee(&self, wei: u128) {
+        self.node("anvil_setNextBlockBaseFeePerGas", (U256::from(wei),)).await;
+        self.mine(1).await;
     }
 
     /// The contract as an account sees it.
@@ -201,11 +218,13 @@ impl World {
     /// The same with a timestamp.
     pub(crate) async fn store_at(&self, number: u64, operations: &[Operation], proof: Proof, timestamp: u64) {
         let data = self.public_data(number, operations, timestamp);
-        let c = F::from_be_bytes_mod_order(keccak256(format!("{data:?}")).as_slice());
-        let shape = Shape { id: 0, slots: usize::from(SLOTS), leaf_rows: 0, node_rows: 0 };
-        let inputs = data.public_inputs(&shape, c).to_array();
-        let proven = self.simulator.prove(0, if proof == Proof::Wrong { [c, c, c] } else { inputs });
-        let proof = (proof != Proof::Missing).then(|| proven.map(|w| w.to_be_bytes::<32>()).concat());
+        let c = commitment(&data);
+        let proof = match proof {
+            Proof::Right => Some(self.prove(&data)),
+            Proof::Wrong => Some(self.simulator.prove(0, [c, c, c])),
+            Proof::Missing => None,
+        };
+        let proof = proof.map(|proof| proof.map(|w| w.to_be_bytes::<32>()).concat());
         const STORE: &str = "
             INSERT INTO batches (number, status, timestamp, fee_account, shape, l1_count, op_count, old_root, new_root, ops,
                 commitment, proof, proven_at)
@@ -230,6 +249,22 @@ impl World {
             let bound = bound.bind(i16::from(leaving.token.get())).bind(leaving.amount.to_string());
             bound.execute(&self.pool).await.expect("the withdrawal is stored");
         }
+    }
+
+    fn prove(&self, data: &PublicData) -> [U256; 8] {
+        let shape = Shape { id: 0, slots: usize::from(SLOTS), leaf_rows: 0, node_rows: 0 };
+        self.simulator.prove(0, data.public_inputs(&shape, commitment(data)).to_array())
+    }
+
+    /// Proves batch `number` of these operations, which is stored already, as a prover does.
+    pub(crate) async fn prove_again(&self, number: u64, operations: &[Operation]) {
+        let proof = self.prove(&self.public_data(number, operations, self.began)).map(|w| w.to_be_bytes::<32>()).concat();
+        const STORE: &str = "
+            WITH job AS (UPDATE proof_jobs SET status = 'done', attempts = attempts + 1, last_error = NULL
+                         WHERE batch = $1 AND status = 'queued' RETURNING batch)
+            UPDATE batches SET status = 'proven', proof = $2, proven_at = now() FROM job WHERE number = batch AND status = 'sealed'";
+        let stored = sqlx::query(STORE).bind(number as i64).bind(proof).execute(&self.pool).await.expect("stored");
+        assert_eq!(stored.rows_affected(), 1, "it waits for a proof");
     }
 
     fn public_data(&self, number: u64, operations: &[Operation], timestamp: u64) -> PublicData {
@@ -274,6 +309,11 @@ fn request(rpc_url: &str, simulator: &Simulator, genesis: F) -> Request {
         tokens: vec![],
         test_tokens: vec![("Test token".to_owned(), "TST".to_owned())],
     }
+}
+
+/// A commitment as good as any: what is proven is never looked at.
+fn commitment(data: &PublicData) -> F {
+    F::from_be_bytes_mod_order(keccak256(format!("{data:?}")).as_slice())
 }
 
 /// Looks at L1 until there is nothing more to take for now.
