@@ -36,7 +36,7 @@ fn the_examples_optional_keys_exist_and_have_the_documented_defaults() {
 
 #[test]
 fn a_key_that_is_not_known_is_refused_in_every_section() {
-    for section in ["database", "l1", "chain", "sequencer", "api", "prover", "settlement"] {
+    for section in ["database", "l1", "chain", "sequencer", "api", "prover", "settlement", "deploy"] {
         let text = EXAMPLE.replace(&format!("[{section}]\n"), &format!("[{section}]\nmisspelt = 1\n"));
         assert_ne!(text, EXAMPLE, "no section [{section}]");
         let error = format!("{:#}", load_all(&text).unwrap_err());
