@@ -152,6 +152,8 @@ async fn what_is_not_as_expected_is_refused_before_anything_is_sent() {
     assert!(world.refused(&["--keys", keys, "--transcript", &other]).contains("keys_transcript"));
     assert!(world.refused(&["--keys", keys, "--config", "absent.toml"]).contains("absent.toml"));
     assert!(world.refused(&["--keys", keys, "--resume"]).contains("deployment.toml"));
+    world.write_admin_key(ADMIN, 0o644);
+    assert!(world.refused(&["--keys", keys]).contains("key_readable_by_others"));
     world.write_admin_key("no key", 0o600);
     let error = world.refused(&["--keys", keys]);
     assert!(error.contains("admin.key is no private key"), "{error}");
