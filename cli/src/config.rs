@@ -194,7 +194,11 @@ impl Config {
     /// # Errors
     /// If `[prover]` lacks a key or has one too many.
     pub fn prover(&self) -> Result<sheaf_prover::Config> {
-        let shared = [("database_url", value(&self.database.url)?), ("keys_path", value(&self.chain.keys)?)];
+        let shared = [
+            ("database_url", value(&self.database.url)?),
+            ("chain_id", value(self.l1.chain_id)?),
+            ("keys_path", value(&self.chain.keys)?),
+        ];
         merged("prover", &self.prover, shared)
     }
 

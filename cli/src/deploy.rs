@@ -16,9 +16,10 @@ use clap::Args;
 use settings::Settings;
 use sheaf_circuits::keys::Kind;
 use sheaf_core::geometry::Geometry;
+use sheaf_core::l1::is_local_chain;
 use sheaf_core::tree::Tree;
 use sheaf_core::types::u256_from_field;
-use sheaf_settlement::deploy::{LOCAL_CHAINS, Request, ShapeWords, VerifyingKeyWords, create, list_tokens};
+use sheaf_settlement::deploy::{Request, ShapeWords, VerifyingKeyWords, create, list_tokens};
 use std::path::{Path, PathBuf};
 
 /// What is deployed, and where.
@@ -153,11 +154,11 @@ fn check(keys: &Contract, chain_id: u64, expected: Option<B256>, without_beacon:
     const ADVICE: &str = "take it from those who verified the keys: `sheaf keys transcript FILE...` prints it, \
                           `sheaf keys verify FILE --ptau PREPARED` says whether the files are right";
     ensure!(
-        keys.kind == Kind::Ceremony || LOCAL_CHAINS.contains(&chain_id),
+        keys.kind == Kind::Ceremony || is_local_chain(chain_id),
         "development_keys: development keys can't be deployed on chain {chain_id}: it is no local test chain"
     );
     ensure!(
-        expected.is_some() || LOCAL_CHAINS.contains(&chain_id),
+        expected.is_some() || is_local_chain(chain_id),
         "keys_transcript: --transcript must say which ceremony's keys chain {chain_id} gets; {ADVICE}"
     );
     ensure!(

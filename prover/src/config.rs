@@ -12,6 +12,8 @@ use std::time::Duration;
 pub struct Config {
     /// The Postgres database, a `postgres://` URL.
     pub database_url: String,
+    /// Chain id of L1: development keys are for local test chains only.
+    pub chain_id: u64,
     /// A file with proving keys, or a folder of them.
     pub keys_path: PathBuf,
     /// The hashes of the verifying keys of the shapes that this prover proves: the keys in `keys_path` that are wanted. Of a

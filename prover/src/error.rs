@@ -1,5 +1,7 @@
 //! What can go wrong with a job.
 
+use alloy_primitives::B256;
+
 /// Why the queue refused, or a job failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -34,6 +36,16 @@ pub enum Error {
         /// Those of the keys.
         keys_size: String,
     },
+    /// The contract has another verifying key for a shape than this worker, or does not have the shape: it would refuse every proof.
+    #[error("{}", other_keys(*shape, *ours, *theirs))]
+    OtherKeys {
+        /// The shape's number.
+        shape: u8,
+        /// The hash of the worker's verifying key.
+        ours: B256,
+        /// That of the contract's, if it has the shape.
+        theirs: Option<B256>,
+    },
     /// The prover failed.
     #[error("proving batch {batch} failed: {reason}")]
     Proving {
@@ -64,14 +76,27 @@ impl Error {
             Self::BatchNotSealed { .. } => "batch_not_sealed",
             Self::BadWitness { .. } => "bad_witness",
             Self::WrongKeys { .. } => "wrong_keys",
+            Self::OtherKeys { .. } => "keys_other_contract",
             Self::Proving { .. } => "proving_failed",
             Self::WrongProof { .. } => "wrong_proof",
             Self::Database(_) | Self::Silent => "database",
         }
     }
 
+    /// Whether this worker is configured wrongly: it has to stop, and no batch is to blame.
+    pub(crate) const fn is_of_configuration(&self) -> bool {
+        matches!(self, Self::WrongKeys { .. } | Self::OtherKeys { .. })
+    }
+
     /// Whether it is the database that failed, so that it may be asked again.
     pub(crate) const fn is_of_database(&self) -> bool {
         matches!(self, Self::Database(_) | Self::Silent)
+    }
+}
+
+fn other_keys(shape: u8, ours: B256, theirs: Option<B256>) -> String {
+    match theirs {
+        Some(theirs) => format!("the contract's verifying key of shape {shape} is {theirs}, that of the keys here is {ours}"),
+        None => format!("the contract has no shape {shape}, which the keys with verifying key {ours} are for"),
     }
 }

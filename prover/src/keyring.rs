@@ -3,8 +3,9 @@
 use crate::config::Config;
 use crate::keys::Keys;
 use alloy_primitives::B256;
-use sheaf_circuits::keys::{KeyError, KeyInfo, KeySet};
+use sheaf_circuits::keys::{KeyError, KeyInfo, KeySet, Kind};
 use sheaf_core::geometry::Geometry;
+use sheaf_core::l1::is_local_chain;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,17 +17,17 @@ pub struct Keyring {
     keys: BTreeMap<u8, Arc<Keys>>,
 }
 
-/// Why a worker's keys can't be used.
+/// Why a worker's keys can't be used; each is shown with its stable name.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
     /// A folder may hold keys of any contract: which ones are wanted must be said.
-    #[error("{} is a folder: verifying_keys must name the keys in it that are wanted", folder.display())]
+    #[error("keys_unnamed: {} is a folder: verifying_keys must name the keys in it that are wanted", folder.display())]
     Unnamed {
         /// The folder.
         folder: PathBuf,
     },
     /// No file has these keys.
-    #[error("no key file in {} has verifying key {wanted}; {}", path.display(), found_text(found))]
+    #[error("keys_not_found: no key file in {} has verifying key {wanted}; {}", path.display(), found_text(found))]
     NotFound {
         /// Where they were looked for.
         path: PathBuf,
@@ -36,7 +37,7 @@ pub enum KeyringError {
         found: Vec<(B256, PathBuf)>,
     },
     /// Keys of a state with more or fewer levels.
-    #[error("the keys in {} with verifying key {hash} are for a tree of depth {found}, wanted is {wanted}", path.display())]
+    #[error("keys_depth: the keys in {} with verifying key {hash} are for a tree of depth {found}, wanted is {wanted}", path.display())]
     Depth {
         /// The file.
         path: PathBuf,
@@ -47,8 +48,18 @@ pub enum KeyringError {
         /// The depth of the configuration.
         wanted: u32,
     },
+    /// Whoever knows the seed of development keys, and everybody does, proves what he likes.
+    #[error("development_keys: the keys in {} with verifying key {hash} are development keys, and chain {chain_id} is no local one", path.display())]
+    Development {
+        /// The file.
+        path: PathBuf,
+        /// The hash of the verifying key.
+        hash: B256,
+        /// The chain of the configuration.
+        chain_id: u64,
+    },
     /// A contract has one verifying key for each shape.
-    #[error("verifying keys {first} and {second} are both of shape {shape}: they are not of one contract")]
+    #[error("keys_same_shape: verifying keys {first} and {second} are both of shape {shape}: they are not of one contract")]
     SameShape {
         /// The shape's number.
         shape: u8,
@@ -58,7 +69,7 @@ pub enum KeyringError {
         second: B256,
     },
     /// A file can't be read, or its keys are not what its header says.
-    #[error("the keys in {}: {source}", path.display())]
+    #[error("{}: the keys in {}: {source}", source.code(), path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -74,6 +85,7 @@ impl KeyringError {
             Self::Unnamed { .. } => "keys_unnamed",
             Self::NotFound { .. } => "keys_not_found",
             Self::Depth { .. } => "keys_depth",
+            Self::Development { .. } => "development_keys",
             Self::SameShape { .. } => "keys_same_shape",
             Self::File { source, .. } => source.code(),
         }
@@ -155,7 +167,7 @@ fn choose(config: &Config) -> Result<Vec<(PathBuf, KeyInfo)>, KeyringError> {
         let mut seen = BTreeSet::new();
         config.verifying_keys.iter().filter(|wanted| seen.insert(**wanted)).map(find).collect::<Result<_, _>>()?
     };
-    check(config.depth, &chosen)?;
+    check(config, &chosen)?;
     Ok(chosen)
 }
 
@@ -185,9 +197,13 @@ fn headers(path: &Path) -> Result<Vec<(PathBuf, KeyInfo)>, KeyringError> {
 }
 
 /// Whether all of them can be used together.
-fn check(depth: u32, chosen: &[(PathBuf, KeyInfo)]) -> Result<(), KeyringError> {
+fn check(config: &Config, chosen: &[(PathBuf, KeyInfo)]) -> Result<(), KeyringError> {
     let mut shapes: BTreeMap<u8, B256> = BTreeMap::new();
-    for (path, KeyInfo { geometry, shape, vk_hash, .. }) in chosen {
+    let (depth, chain_id) = (config.depth, config.chain_id);
+    for (path, KeyInfo { kind, geometry, shape, vk_hash, .. }) in chosen {
+        if *kind == Kind::Development && !is_local_chain(chain_id) {
+            return Err(KeyringError::Development { path: path.clone(), hash: *vk_hash, chain_id });
+        }
         if *geometry != Geometry::new(depth) {
             let (path, hash) = (path.clone(), *vk_hash);
             return Err(KeyringError::Depth { path, hash, found: geometry.depth(), wanted: depth });

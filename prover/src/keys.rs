@@ -1,6 +1,7 @@
 //! The keys of one shape that a worker holds.
 
 use crate::EVM_PROOF_BYTES;
+use alloy_primitives::B256;
 use sheaf_circuits::evm::proof_to_bytes;
 use sheaf_circuits::groth16::Stage;
 use sheaf_circuits::keys::KeySet;
@@ -33,6 +34,11 @@ impl Keys {
     /// The state's geometry.
     pub const fn geometry(&self) -> Geometry {
         self.set.geometry
+    }
+
+    /// The hash of the verifying key.
+    pub fn vk_hash(&self) -> B256 {
+        self.set.vk_hash()
     }
 
     /// Proves a batch, and says which stage begins. Each proof is blinded anew.

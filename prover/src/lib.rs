@@ -16,6 +16,7 @@
 
 mod claim;
 mod config;
+mod contract;
 mod database;
 mod error;
 mod job;
@@ -48,9 +49,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Proves batches until `shutdown`.
 ///
 /// # Errors
-/// If the configuration, the keys or the database's address are unusable, or batches are of another size than the keys of
-/// their shape
-/// ([`Error::WrongKeys`]). What else goes wrong is logged and tried again.
+/// If the configuration, the keys or the database's address are unusable, batches are of another size than the keys of their shape
+/// ([`Error::WrongKeys`]), or the contract has other keys ([`Error::OtherKeys`]). What else goes wrong is logged and tried again.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
     config.check()?;
     // One connection listens, one sends heartbeats, one says that the worker runs, one works.
@@ -65,5 +65,11 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()> + Send + 'st
     tracing::info!("the prover stops");
     // A connection that broke without a sign does not close either.
     let _ = tokio::time::timeout(CLOSING_TIME_MAX, pool.close()).await;
-    Ok(outcome?)
+    outcome.map_err(named)
+}
+
+/// With its stable name before it.
+fn named(error: Error) -> anyhow::Error {
+    let code = error.code();
+    anyhow::Error::new(error).context(code)
 }

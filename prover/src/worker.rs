@@ -8,7 +8,7 @@ use crate::keys::{self, Keys, Proof};
 use crate::presence::Presence;
 use crate::queue::{Failure, Lease, Queue};
 use crate::wake::Wake;
-use crate::{Result, job, proving};
+use crate::{Result, contract, job, proving};
 use sheaf_core::{geometry::Geometry, shape::Shape, trace::BatchWitness};
 use sqlx::postgres::PgPool;
 use std::collections::HashMap;
@@ -58,7 +58,7 @@ impl Worker {
     /// Works until `shutdown`; a job in hand is then given back.
     ///
     /// # Errors
-    /// [`Error::WrongKeys`]: it can't prove batches that it is given; the one in hand is given back.
+    /// [`Error::WrongKeys`] or [`Error::OtherKeys`]: it can't prove batches that it is given; the one in hand is given back.
     pub async fn work(self, shutdown: impl Future<Output = ()>) -> Result<()> {
         let presence = self.presence.clone();
         let outcome = tokio::select! {
@@ -73,7 +73,7 @@ impl Worker {
     async fn take_jobs(mut self, shutdown: impl Future<Output = ()>) -> Result<()> {
         let mut shutdown = std::pin::pin!(shutdown);
         let mut wake = Wake::new(self.pool.clone());
-        while let Some(lease) = self.next(&mut wake, shutdown.as_mut()).await {
+        while let Some(lease) = self.next(&mut wake, shutdown.as_mut()).await? {
             if !self.process(&lease, shutdown.as_mut()).await? {
                 break;
             }
@@ -82,7 +82,10 @@ impl Worker {
     }
 
     /// Waits for a job; there is none when the worker is to stop.
-    async fn next(&self, wake: &mut Wake, mut shutdown: Pin<&mut impl Future<Output = ()>>) -> Option<Lease> {
+    ///
+    /// # Errors
+    /// [`Error::OtherKeys`].
+    async fn next(&self, wake: &mut Wake, mut shutdown: Pin<&mut impl Future<Output = ()>>) -> Result<Option<Lease>> {
         let mut silent = false;
         loop {
             let claimed = {
@@ -94,17 +97,18 @@ impl Worker {
                         if let Ok(Ok(Next::Job(lease))) = tokio::time::timeout(STOP_TIME_MAX, claim).await {
                             self.give_back(&lease).await;
                         }
-                        return None;
+                        return Ok(None);
                     }
                 }
             };
             let sleep = async {
                 match claimed {
-                    Ok(Next::Job(lease)) => return Some(lease),
+                    Ok(Next::Job(lease)) => return Ok(Some(lease)),
                     Ok(Next::Wait(due)) => {
                         silent = false;
                         wake.wait(due).await;
                     }
+                    Err(error) if error.is_of_configuration() => return Err(error),
                     Err(error) => {
                         if !silent {
                             tracing::warn!(%error, "the queue can't be read; trying on");
@@ -113,20 +117,21 @@ impl Worker {
                         tokio::time::sleep(STORE_WAIT).await;
                     }
                 }
-                None
+                Ok(None)
             };
             tokio::select! {
                 biased;
-                lease = sleep => if lease.is_some() { return lease },
-                () = shutdown.as_mut() => return None,
+                lease = sleep => if !matches!(lease, Ok(None)) { return lease },
+                () = shutdown.as_mut() => return Ok(None),
             }
         }
     }
 
-    /// Claims a job, or says how long there is none unless one is announced.
+    /// Claims a job, or says how long there is none unless one is announced. A worker with other keys than the contract's gets none.
     async fn claim(&self, wake: &mut Wake) -> Result<Next> {
         in_time(async {
             wake.subscribe().await?;
+            contract::check(&self.pool, &self.keys).await?;
             let shapes = self.keys.shapes();
             if let Some(lease) = self.queue.claim(&shapes).await? {
                 return Ok(Next::Job(lease));
@@ -154,7 +159,7 @@ impl Worker {
                 );
                 let (proof, took) = proving::prove(lease.batch, &keys, &witness, &self.threads, expected).await?;
                 self.store(lease, &keys, &witness, &proof, took).await?;
-                Ok(took)
+                Ok::<_, Error>(took)
             };
             tokio::select! {
                 () = shutdown => None,
@@ -171,7 +176,7 @@ impl Worker {
                 tracing::info!(batch = lease.batch, seconds = took.as_secs_f32(), "proven");
                 self.last.insert(lease.shape, took);
             }
-            Some(Err(error @ Error::WrongKeys { .. })) => {
+            Some(Err(error)) if error.is_of_configuration() => {
                 self.give_back(lease).await;
                 return Err(error);
             }

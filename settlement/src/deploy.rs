@@ -11,8 +11,6 @@ use anyhow::{Context as _, Result, ensure};
 use sheaf_contracts::{Deployment, Sheaf, TestToken};
 use sheaf_core::l1::is_local_chain;
 
-pub use sheaf_core::l1::LOCAL_CHAINS;
-
 /// What is to be deployed.
 #[derive(Clone, Debug)]
 pub struct Request {

@@ -1,19 +1,14 @@
 //! The verifying keys: from the contract's storage of them, from a file, or from proving keys.
 
-use alloy::primitives::{U256, uint};
+use alloy::primitives::U256;
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 use sheaf_circuits::evm::{ProofError, verifying_key_from_words, verifying_key_words};
 use sheaf_circuits::keys::KeyInfo;
 use sheaf_circuits::prove::VerifyingKey;
+use sheaf_contracts::{Sheaf, StoredKeys};
 use std::path::Path;
 
-/// The modulus of the field of coordinates.
-const BASE_MODULUS: U256 = uint!(0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47_U256);
-/// Words that all shapes share in the contract's storage: alpha, -beta, two zeros, -gamma.
-const SHARED_WORDS: usize = 12;
-/// Words of a shape: -delta, IC0 to IC3, the number of slots.
-const SHAPE_WORDS: usize = 13;
 /// Words of a verifying key: alpha, beta, gamma, delta, four IC.
 const KEY_WORDS: usize = 22;
 
@@ -99,30 +94,15 @@ impl Keys {
         Self { words, keys: vec![key.clone()] }
     }
 
-    /// Reads the code of the contract in which Sheaf's constructor stored the keys: a byte STOP, then the words with beta,
-    /// gamma and delta negated (`contracts/src/Groth16.sol`).
+    /// Reads the code of the contract in which Sheaf's constructor stored the keys, see [`StoredKeys`].
     ///
     /// # Errors
     /// [`KeysError`].
     pub fn from_storage(code: &[u8]) -> Result<Self, KeysError> {
-        let layout = KeysError::Layout(code.len());
-        let (stop, data) = code.split_first().ok_or(layout)?;
-        let words: Vec<U256> = data.chunks(32).map(U256::from_be_slice).collect();
-        let fits = words.len() > SHARED_WORDS && (words.len() - SHARED_WORDS).is_multiple_of(SHAPE_WORDS);
-        if *stop != 0 || !data.len().is_multiple_of(32) || !fits {
-            return Err(layout);
-        }
-        let shape = |w: &[U256]| {
-            let slots = u16::try_from(w[12]).map_err(|_| layout)?;
-            Ok(ShapeWords { slots, delta: negated(take(w, 0)), ic: take(w, 4) })
-        };
-        let (shared, shapes) = words.split_at(SHARED_WORDS);
-        Self::new(KeyWords {
-            alpha: take(shared, 0),
-            beta: negated(take(shared, 2)),
-            gamma: negated(take(shared, 8)),
-            shapes: shapes.chunks(SHAPE_WORDS).map(shape).collect::<Result<_, _>>()?,
-        })
+        let StoredKeys { key, shapes } = StoredKeys::from_code(code).ok_or(KeysError::Layout(code.len()))?;
+        let shape = |s: Sheaf::Shape| ShapeWords { slots: s.slots, delta: s.delta, ic: s.ic };
+        let Sheaf::VerifyingKey { alpha, beta, gamma } = key;
+        Self::new(KeyWords { alpha, beta, gamma, shapes: shapes.into_iter().map(shape).collect() })
     }
 
     /// Reads `keys.json`, or the verifying key of a file with proving keys of shape 0.
@@ -166,10 +146,4 @@ impl Keys {
 
 fn take<const N: usize>(words: &[U256], first: usize) -> [U256; N] {
     words[first..first + N].try_into().expect("N words")
-}
-
-/// A point of G2 negated. What is out of range stays out of range, or is on no curve.
-fn negated([x1, x0, y1, y0]: [U256; 4]) -> [U256; 4] {
-    let negate = |y: U256| if y.is_zero() { y } else { BASE_MODULUS.wrapping_sub(y) };
-    [x1, x0, negate(y1), negate(y0)]
 }

@@ -9,14 +9,11 @@ use alloy::primitives::{Address, B256, U256};
 use alloy::providers::Provider as _;
 use alloy::sol_types::SolEvent as _;
 use anyhow::{Context as _, Result, ensure};
-use sheaf_contracts::Sheaf;
+use sheaf_contracts::{Sheaf, StoredKeys};
 use sheaf_core::l1::domain;
 use sheaf_core::types::u256_from_field;
 use sheaf_settlement::l1::{L1, connect};
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// The number that a contract's first creation gets (EIP-161). Sheaf's constructor creates one contract: its keys.
-const FIRST_CREATION: u64 = 1;
 
 /// Reads from one contract.
 #[derive(Clone, Debug)]
@@ -110,7 +107,7 @@ impl Reader {
     /// If the node does not answer, or the contract is not Sheaf's.
     pub async fn deployment(&self) -> Result<Deployment> {
         let L1 { ref provider, chain_id, contract } = self.l1;
-        let code = provider.get_code_at(contract.create(FIRST_CREATION)).await?;
+        let code = provider.get_code_at(StoredKeys::address(contract)).await?;
         let keys = Keys::from_storage(&code)?;
         let sheaf = Sheaf::new(contract, provider);
         let shapes = sheaf.shapeCount().call().await.context("the contract is not Sheaf's")?;

@@ -118,7 +118,24 @@ async fn key_files_that_can_not_be_used_are_warned_of_by_name() {
 }
 
 fn refusal(config: &Config) -> KeyringError {
-    Keyring::load(config).expect_err("refused")
+    let error = Keyring::load(config).expect_err("refused");
+    assert!(error.to_string().starts_with(&format!("{}: ", error.code())), "it is shown with its name: {error}");
+    error
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn development_keys_are_for_local_chains_only() {
+    let world = World::new().await;
+    let [small, large] = hashes();
+    let both = config(&world, "a", &[large, small]);
+    for chain_id in [1, 11_155_111, 1_336] {
+        let error = refusal(&Config { chain_id, ..both.clone() });
+        assert!(error.code() == "development_keys" && error.to_string().contains(&large.to_string()), "{error}");
+        assert!(error.to_string().contains(&format!("chain {chain_id} ")), "{error}");
+    }
+    assert_eq!(Keyring::load(&Config { chain_id: 1_337, ..both.clone() }).expect("a local one").shapes(), [0, 1]);
+    let error = run(Config { chain_id: 1, ..both }, std::future::pending()).await.expect_err("the service does not start");
+    assert!(format!("{error:#}").starts_with("development_keys: "), "{error:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,6 +144,7 @@ async fn keys_are_found_by_their_verifying_keys_and_refused_by_name() {
     let [small, large] = hashes();
     let both = config(&world, "a", &[large, small]);
     assert_eq!(Keyring::load(&both).expect("loads").shapes(), [0, 1]);
+    let dir = both.keys_path.clone();
     let one = Keyring::load(&Config { verifying_keys: vec![large], ..both.clone() }).expect("loads");
     assert_eq!((one.shapes(), one.get(1).map(|keys| keys.shape())), (vec![1], Some(LARGER)));
 
@@ -142,6 +160,7 @@ async fn keys_are_found_by_their_verifying_keys_and_refused_by_name() {
     assert!(error.code() == "keys_depth" && error.to_string().contains(&large.to_string()), "{error}");
     // The service itself does not start with them.
     let started = run(Config { verifying_keys: vec![wanted], ..both }, std::future::pending()).await.expect_err("refused");
+    assert!(format!("{started:#}").starts_with(&format!("keys_not_found: no key file in {}", dir.display())), "{started:#}");
     assert!(format!("{started:#}").contains(&wanted.to_string()), "{started:#}");
 }
 

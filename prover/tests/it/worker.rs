@@ -147,6 +147,8 @@ async fn a_worker_with_keys_of_another_size_ends_and_spends_no_attempt() {
     larger.shape.slots += 1;
     world.seal(1, &larger).await;
     let error = run(world.config(&key_file()), std::future::pending()).await.expect_err("it can't go on");
+    let shown = format!("{error:#}");
+    assert!(shown.starts_with("wrong_keys: batch 1 is of "), "{shown}");
     let error = error.downcast::<Error>().expect("a typed one");
     assert_eq!(error.code(), "wrong_keys", "{error}");
     assert!(error.to_string().contains("slots: 3") && error.to_string().contains("slots: 2"), "{error}");

@@ -74,6 +74,7 @@ pub(crate) fn key_file() -> PathBuf {
 pub(crate) fn config(url: &str, keys_path: &Path) -> Config {
     Config {
         database_url: url.to_owned(),
+        chain_id: 31_337,
         keys_path: keys_path.to_owned(),
         verifying_keys: Vec::new(),
         depth: DEPTH,
