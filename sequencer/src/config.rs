@@ -146,6 +146,9 @@ pub struct Limits {
     pub unbuilt_batches_max: u64,
     /// Sealed batches that L1 has not accepted; beyond, no transactions are taken.
     pub unsettled_batches_max: u64,
+    /// How old the oldest of them may be, seconds; beyond, no transactions are taken. After three days L1 does not accept it any more,
+    /// and everything since is taken back.
+    pub unsettled_age_s_max: u32,
     /// Rows kept of refused transactions.
     pub rejections_max: u32,
     /// Bytes of changes of the state that blocks may leave in the database before they are folded in, about 40 a transfer.
@@ -162,6 +165,7 @@ impl Default for Limits {
             request_transactions_max: 1_000,
             unbuilt_batches_max: 10_000,
             unsettled_batches_max: 100_000,
+            unsettled_age_s_max: 24 * 60 * 60,
             rejections_max: 10_000,
             state_log_bytes_max: 8 << 20,
         }

@@ -6,6 +6,7 @@ use alloy_primitives::{Address, B256, Signature};
 use anyhow::Context as _;
 use k256::ecdsa::SigningKey;
 use sheaf_core::receipt::{self, Leaf, Receipt, SIGNATURE_BYTES, Tree};
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -22,7 +23,7 @@ impl Signer {
     /// Reads the private key from a file of 64 hex digits, with or without `0x`.
     ///
     /// # Errors
-    /// If the file can't be read or holds something else. The message never shows the content.
+    /// If others may read the file, if it can't be read, or if it holds something else. The message never shows the content.
     pub(crate) fn load(path: &Path, chain_id: u64, contract: Address) -> anyhow::Result<Self> {
         let shown = path.display();
         let help = || {
@@ -31,10 +32,11 @@ impl Signer {
                  make one with `(umask 077 && openssl rand -hex 32 > {shown})`, and keep a backup"
             )
         };
-        let text = Zeroizing::new(std::fs::read_to_string(path).with_context(help)?);
-        if std::fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
-            tracing::warn!(path = %shown, "others may read this private key: set its mode to 600");
-        }
+        let mut file = std::fs::File::open(path).with_context(help)?;
+        let mode = file.metadata().with_context(help)?.permissions().mode();
+        anyhow::ensure!(mode & 0o077 == 0, "key_readable_by_others: {shown} has mode {:03o}: set it to 600", mode & 0o777);
+        let mut text = Zeroizing::new(String::new());
+        file.read_to_string(&mut text).with_context(help)?;
         let wrong = || format!("{shown} is no private key: 64 hex digits are expected");
         let digits = Zeroizing::new(alloy_primitives::hex::decode_to_array::<_, 32>(text.trim()).ok().with_context(wrong)?);
         let key = SigningKey::from_slice(&digits[..]).ok().with_context(wrong)?;
@@ -96,6 +98,8 @@ mod tests {
     use crate::types::BlockNumber;
     use alloy_primitives::{Address, B256, address};
     use sheaf_core::receipt::{Leaf, Receipt, Tree};
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
 
     const CONTRACT: Address = Address::repeat_byte(0xCC);
 
@@ -120,6 +124,20 @@ mod tests {
         }
         let receipt = Receipt::new(&leaves[0], &tree, signer.sign(BlockNumber(8), 3, tree.root()));
         assert!(receipt.verify(leaves[0].hash, 31_337, CONTRACT, signer.address()).is_err());
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "01".repeat(32)).unwrap();
+        for (mode, taken) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o620, false)] {
+            std::fs::set_permissions(file.path(), Permissions::from_mode(mode)).unwrap();
+            let loaded = Signer::load(file.path(), 31_337, CONTRACT).err().map(|error| error.to_string());
+            assert_eq!(loaded.is_none(), taken, "{loaded:?}");
+            assert!(
+                loaded.is_none_or(|error| error.starts_with("key_readable_by_others: ") && error.contains(&format!("{mode:o}")))
+            );
+        }
     }
 
     #[test]

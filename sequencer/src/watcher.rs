@@ -3,8 +3,7 @@
 use crate::engine::L1Entry;
 use crate::environment::{Environment, Step};
 use crate::health::Health;
-use crate::store::{self, StoreError};
-use crate::types::BatchNumber;
+use crate::store::{self, StoreError, Unsettled};
 use sheaf_core::geometry::Geometry;
 use sheaf_core::types::TokenId;
 use sqlx::PgPool;
@@ -26,14 +25,14 @@ pub(crate) enum L1News {
     /// All tokens that are listed.
     Tokens(BTreeSet<TokenId>),
     /// The oldest batch that L1 has not accepted, if there is a sealed one.
-    Unsettled(Option<BatchNumber>),
+    Unsettled(Option<Unsettled>),
 }
 
 /// What is read at once.
 struct Read {
     tokens: BTreeSet<TokenId>,
     entries: Vec<L1Entry>,
-    unsettled: Option<BatchNumber>,
+    unsettled: Option<Unsettled>,
 }
 
 /// What a look has found.
@@ -62,7 +61,7 @@ pub(crate) struct Watcher {
     pub(crate) geometry: Geometry,
     pub(crate) next: u64,
     pub(crate) tokens: BTreeSet<TokenId>,
-    pub(crate) unsettled: Option<BatchNumber>,
+    pub(crate) unsettled: Option<Unsettled>,
     pub(crate) news: mpsc::Sender<L1News>,
     pub(crate) environment: Environment,
     pub(crate) health: Health,

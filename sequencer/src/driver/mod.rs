@@ -24,7 +24,7 @@ use crate::error::Refusal;
 use crate::journal::Journal;
 use crate::mempool::{Bounds, Mempool};
 use crate::signer::SignedBlock;
-use crate::store::StoreError;
+use crate::store::{StoreError, Unsettled};
 use crate::types::{BatchNumber, Placement};
 use crate::watcher::{ENTRIES_MAX, L1News};
 use flight::{Flight, Recent};
@@ -115,7 +115,7 @@ pub(crate) struct Driver {
     recent: Recent,
     pace: Pace,
     /// The oldest batch that is sealed and that L1 has not accepted.
-    unsettled: Option<BatchNumber>,
+    unsettled: Option<Unsettled>,
     /// Whether the log says that too many of them wait.
     behind_reported: bool,
 }

@@ -8,7 +8,8 @@ use crate::environment::Step;
 use crate::error::Refusal;
 use crate::mempool::{Entry, Inserted, Removed};
 use crate::signer::SignedBlock;
-use crate::types::{BatchNumber, Placement};
+use crate::store::Unsettled;
+use crate::types::Placement;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -57,12 +58,19 @@ impl Driver {
         self.engine.open().number().0 > self.ends.progress.built().0 + self.config.limits.unbuilt_batches_max
     }
 
-    /// Whether so many batches wait for their proofs or for L1 that no more transactions are promised anything. What L1 itself
-    /// asks for is executed all the same.
+    /// Whether so many batches wait for their proofs or for L1, or one of them for so long, that no more transactions are promised
+    /// anything. What L1 itself asks for is executed all the same.
     fn settlement_is_behind(&self) -> bool {
-        // One that was frozen may hear of batches that others have made meanwhile.
-        let waiting = |oldest: BatchNumber| self.engine.open().number().0.saturating_sub(oldest.0);
-        self.unsettled.is_some_and(|oldest| waiting(oldest) > self.config.limits.unsettled_batches_max)
+        let limits = &self.config.limits;
+        self.unsettled.is_some_and(|oldest| {
+            // One that was frozen may hear of batches that others have made meanwhile.
+            let waiting = self.engine.open().number().0.saturating_sub(oldest.number.0);
+            waiting > limits.unsettled_batches_max || self.age_s(oldest) > limits.unsettled_age_s_max
+        })
+    }
+
+    fn age_s(&self, batch: Unsettled) -> u32 {
+        self.environment.now().saturating_sub(batch.timestamp)
     }
 
     /// Says when transactions are refused because of the batches that wait for L1, and when no longer.
@@ -70,9 +78,17 @@ impl Driver {
         let behind = self.settlement_is_behind();
         if behind != self.behind_reported {
             self.behind_reported = behind;
-            let (oldest, max) = (self.unsettled.map(|number| number.0), self.config.limits.unsettled_batches_max);
+            let oldest = self.unsettled.map(|batch| batch.number.0);
+            let age_s = self.unsettled.map(|batch| self.age_s(batch));
+            let (batches_max, age_s_max) = (self.config.limits.unsettled_batches_max, self.config.limits.unsettled_age_s_max);
             match behind {
-                true => tracing::warn!(oldest, max, "too many batches wait for L1: no transactions are taken"),
+                true => tracing::warn!(
+                    oldest,
+                    age_s,
+                    batches_max,
+                    age_s_max,
+                    "too many batches wait for L1, or one for too long: no transactions are taken"
+                ),
                 false => tracing::info!(oldest, "L1 has caught up: transactions are taken again"),
             }
         }

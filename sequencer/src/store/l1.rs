@@ -34,11 +34,24 @@ pub(crate) async fn confirmed_entries(
     Ok(entries)
 }
 
+/// A batch that is sealed and not settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unsettled {
+    pub(crate) number: BatchNumber,
+    /// Unix seconds.
+    pub(crate) timestamp: u32,
+}
+
 /// The oldest batch that is sealed and not settled.
-pub(crate) async fn oldest_unsettled(pool: &PgPool) -> Result<Option<BatchNumber>, StoreError> {
-    let query = "SELECT min(number) FROM batches WHERE status IN ('sealed', 'proven')";
-    let oldest: Option<i64> = sqlx::query_scalar(query).fetch_one(pool).await?;
-    Ok(oldest.map(|number| BatchNumber(number.cast_unsigned())))
+pub(crate) async fn oldest_unsettled(pool: &PgPool) -> Result<Option<Unsettled>, StoreError> {
+    let query = "SELECT number, timestamp FROM batches WHERE status IN ('sealed', 'proven') ORDER BY number LIMIT 1";
+    let oldest = sqlx::query(query).fetch_optional(pool).await?;
+    oldest
+        .map(|row| {
+            let number = BatchNumber(decode::unsigned(&row, "number")?);
+            Ok(Unsettled { number, timestamp: decode::seconds(&row, "timestamp")? })
+        })
+        .transpose()
 }
 
 /// The tokens that transactions may name.

@@ -28,7 +28,7 @@ pub(crate) use build::{BuildInput, next_unbuilt, store_built};
 pub(crate) use chain::{Identity, begin_epoch, check_identity, current_epoch, take_writer_lock};
 pub(crate) use checkpoint::{LogSize, checkpoint, log_size};
 pub(crate) use follow::{BuiltBatch, news_after};
-pub(crate) use l1::{confirmed_entries, listed_tokens, oldest_unsettled};
+pub(crate) use l1::{Unsettled, confirmed_entries, listed_tokens, oldest_unsettled};
 #[cfg(test)]
 pub(crate) use leader::Beat;
 pub(crate) use leader::Holder;

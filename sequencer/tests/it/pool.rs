@@ -225,6 +225,45 @@ async fn nothing_is_taken_while_too_many_batches_wait_for_l1() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_taken_while_a_batch_has_waited_for_l1_too_long() {
+    let (mut world, alice, bob) = world(|_| {}).await;
+    world.seal_and_build().await;
+    let age_max = world.config.limits.unsettled_age_s_max;
+    assert_eq!(age_max, 24 * 60 * 60, "the default leaves two of the three days for L1 to come back");
+    let late = |nonce| sign(Payload { expires: START + age_max + 600, ..transfer(2, nonce, &bob, 1, 10) }, &alice);
+    let nonce = AtomicU64::new(0);
+    world.set_clock(START + age_max + 1);
+    eventually("it is refused", || async {
+        match world.submit(&late(nonce.load(Ordering::Relaxed))).await {
+            SubmitResult::Rejected { code, retry_after_ms: Some(1..), .. } if code == "pool_full" => Some(()),
+            // It had not heard of the batch yet.
+            SubmitResult::Executed { .. } => {
+                nonce.fetch_add(1, Ordering::Relaxed);
+                None
+            }
+            other => panic!("{other:?}"),
+        }
+    })
+    .await;
+    // A second earlier the batch is not too old.
+    world.set_clock(START + age_max);
+    let result = world.submit(&late(nonce.fetch_add(1, Ordering::Relaxed))).await;
+    assert!(matches!(result, SubmitResult::Executed { .. }), "{result:?}");
+    world.set_clock(START + age_max + 1);
+    let next = nonce.load(Ordering::Relaxed);
+    assert_eq!(code(&world.submit(&late(next)).await), "pool_full");
+    // What L1 asks for is not held up.
+    world.fund(&bob, TokenId::ETH, 5).await;
+    world.all_built().await;
+    sqlx::query("UPDATE batches SET status = 'settled' WHERE status = 'sealed'").execute(&world.pool).await.unwrap();
+    eventually("it is taken again", || async {
+        matches!(world.submit(&late(next)).await, SubmitResult::Executed { .. }).then_some(())
+    })
+    .await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requests_of_any_size_are_answered_in_order() {
     let (mut world, alice, bob) = world(|_| {}).await;
     let mut transactions: Vec<Value> = (0..60).map(|nonce| json(&sign(transfer(2, nonce, &bob, 1, 10), &alice))).collect();
