@@ -12,7 +12,7 @@ use pulp::x86::V3;
 
 /// How the points of a curve y² = x³ + b stand in lanes.
 pub(crate) trait Lanes: SWCurveConfig<ScalarField = Fr> {
-    /// Sixteen coordinates.
+    /// Twelve coordinates.
     type Field: Field<Ark = Self::BaseField>;
 
     /// 3b·a, reduced. `a` is reduced.
@@ -71,7 +71,7 @@ impl<F: Field> Point<F> {
     }
 }
 
-/// Sixteen points in homogeneous projective coordinates.
+/// Twelve points in homogeneous projective coordinates.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Homogeneous<F> {
     x: F,
@@ -80,7 +80,7 @@ pub(crate) struct Homogeneous<F> {
 }
 
 impl<F: Field> Homogeneous<F> {
-    /// Sixteen times infinity.
+    /// Twelve times infinity.
     #[inline(always)]
     pub(crate) fn infinity(simd: V3) -> Self {
         let zero = F::splat(simd, &F::ZERO);

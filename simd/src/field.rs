@@ -1,9 +1,9 @@
-//! What curve arithmetic needs of sixteen field elements.
+//! What curve arithmetic needs of twelve field elements.
 
 use crate::prime::LANES;
 use pulp::x86::V3;
 
-/// Sixteen elements of a field of coordinates.
+/// Twelve elements of a field of coordinates.
 ///
 /// *Reduced* elements, as they are loaded, multiplied or given out by [`Field::reduce`], are between −p and p. Factors of a
 /// product are at most the sum of two reduced ones; what is reduced at most the sum of four.
@@ -45,7 +45,7 @@ pub(crate) trait Field: Copy + Send + Sync + 'static {
     /// A representative close to 0, with centred limbs.
     fn reduce(self, simd: V3) -> Self;
 
-    /// The same element sixteen times.
+    /// The same element twelve times.
     #[inline(always)]
     fn splat(simd: V3, element: &Self::Stored) -> Self {
         Self::load(simd, [element; LANES])

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  a group      p0 p1 p2 p3 p4         each round adds up neighbours of all groups,
-//!  round 1      p0+p1  p2+p3  p4       sixteen pairs at a time, with one inversion for
+//!  round 1      p0+p1  p2+p3  p4       twelve pairs at a time, with one inversion for
 //!  round 2      p0+p1+p2+p3   p4       thousands of them (Montgomery's trick):
 //!  round 3      p0+p1+p2+p3+p4         6 multiplications an addition
 //! ```
@@ -20,7 +20,7 @@ use rayon::prelude::*;
 
 /// Members whose groups one task adds up: what it works on stays in a core's cache.
 const CHUNK: usize = 1 << 14;
-/// Blocks of sixteen pairs that share an inversion.
+/// Blocks of twelve pairs that share an inversion.
 const BLOCKS: usize = 128;
 
 /// A member of a group: twice its place, and one more if its negative is meant.
@@ -144,7 +144,7 @@ fn member<F: Field>(points: &[Point<F>], member: Member) -> Point<F> {
     if member.is_multiple_of(2) { *point } else { point.negated() }
 }
 
-/// Sixteen pairs; the last one again and again if there are fewer.
+/// Twelve pairs; the last one again and again if there are fewer.
 #[inline(always)]
 fn block(pairs: &[Pair], number: usize) -> [Pair; LANES] {
     std::array::from_fn(|lane| pairs[(number * LANES + lane).min(pairs.len() - 1)])
@@ -158,7 +158,7 @@ fn load_x<P: Lanes>(simd: V3, points: &[Point<P::Field>], pairs: &[Pair; LANES],
 #[inline(always)]
 fn load_y<P: Lanes>(simd: V3, points: &[Point<P::Field>], pairs: &[Pair; LANES], side: usize) -> P::Field {
     let y = P::Field::load(simd, std::array::from_fn(|lane| &points[pairs[lane].places[side] as usize / 2].y));
-    y.negate_where(simd, &std::array::from_fn(|lane| if pairs[lane].places[side] % 2 == 0 { 0.0 } else { -0.0 }))
+    y.negate_where(simd, &std::array::from_fn(|lane| if pairs[lane].places[side].is_multiple_of(2) { 0.0 } else { -0.0 }))
 }
 
 /// The product of x₂ − x₁ over all blocks, lane by lane.

@@ -1,7 +1,9 @@
-//! Field and curve arithmetic of BN254 in lanes, sixteen numbers at a time, for processors with AVX2 and FMA.
+//! Field and curve arithmetic of BN254 in lanes, twelve numbers at a time, for processors with AVX2 and FMA.
 //!
 //! ```text
-//!  limbs ──▶ prime (Fq, Fr) ──▶ quadratic (Fq2) ──▶ curve ──▶ groups ──▶ msm
+//!  limbs ──▶ montgomery ──▶ prime (Fq) ──▶ quadratic (Fq2) ──▶ curve ──▶ groups ──▶ msm
+//!                                                                       sums of     Pippenger's
+//!                                                                       points      windows
 //! ```
 
 #[cfg(target_arch = "x86_64")]
@@ -12,6 +14,8 @@ mod field;
 mod groups;
 #[cfg(target_arch = "x86_64")]
 mod limbs;
+#[cfg(target_arch = "x86_64")]
+mod montgomery;
 #[cfg(target_arch = "x86_64")]
 mod msm;
 #[cfg(target_arch = "x86_64")]
@@ -75,12 +79,23 @@ pub trait Curve: SWCurveConfig<ScalarField = Fr> {
 
 macro_rules! curve {
     ($config:ty) => {
+        #[cfg(target_arch = "x86_64")]
         impl Curve for $config {
             fn sum_of_products(simd: Simd, bases: &[Affine<Self>], scalars: &[BigInt<4>]) -> Projective<Self> {
                 msm::sum_of_products(simd.0, bases, scalars)
             }
             fn sum_of_grouped_products(simd: Simd, bases: &[Affine<Self>], groups: Groups<'_>) -> Projective<Self> {
                 msm::sum_of_grouped_products(simd.0, bases, groups)
+            }
+        }
+
+        #[cfg(not(target_arch = "x86_64"))]
+        impl Curve for $config {
+            fn sum_of_products(simd: Simd, _: &[Affine<Self>], _: &[BigInt<4>]) -> Projective<Self> {
+                match simd.0 {}
+            }
+            fn sum_of_grouped_products(simd: Simd, _: &[Affine<Self>], _: Groups<'_>) -> Projective<Self> {
+                match simd.0 {}
             }
         }
     };

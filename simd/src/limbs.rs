@@ -3,7 +3,7 @@
 //! ark keeps x·2^256 mod p in four words of 64 bits. Here it is x·2^255 mod p, which is half of that, in limbs between −2^50 and
 //! 2^50, for any representative between −p/2 and p/2 (a little beyond, after a calculation).
 
-use ark_bn254::{Fq, FqConfig, Fr, FrConfig};
+use ark_bn254::{Fq, FqConfig};
 use ark_ff::{BigInt, MontConfig};
 
 /// Bits of a limb.
@@ -69,10 +69,6 @@ pub(crate) trait Modulus: Copy + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Base;
 
-/// The field of scalars.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Scalar;
-
 impl Modulus for Base {
     type Ark = Fq;
     const WORDS: [u64; 4] = <FqConfig as MontConfig<4>>::MODULUS.0;
@@ -82,18 +78,6 @@ impl Modulus for Base {
     }
     fn element(words: [u64; 4]) -> Fq {
         Fq::new_unchecked(BigInt(words))
-    }
-}
-
-impl Modulus for Scalar {
-    type Ark = Fr;
-    const WORDS: [u64; 4] = <FrConfig as MontConfig<4>>::MODULUS.0;
-
-    fn words(element: &Fr) -> [u64; 4] {
-        element.0.0
-    }
-    fn element(words: [u64; 4]) -> Fr {
-        Fr::new_unchecked(BigInt(words))
     }
 }
 
@@ -199,6 +183,5 @@ mod tests {
     #[test]
     fn limbs_hold_what_ark_holds() {
         both_ways::<Base>();
-        both_ways::<Scalar>();
     }
 }

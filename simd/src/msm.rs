@@ -133,7 +133,7 @@ fn buckets(digits: impl Iterator<Item = i32> + Clone, count: usize, buckets: usi
 }
 
 /// Σ (i + 1)·point[i].
-pub(crate) fn weighted_sum<P: Lanes>(simd: V3, points: &[Point<P::Field>]) -> Projective<P> {
+fn weighted_sum<P: Lanes>(simd: V3, points: &[Point<P::Field>]) -> Projective<P> {
     let length = points.len().div_ceil(LANES);
     let (sums, weighted) = simd.vectorize(Ladder::<P> { simd, points, length });
     // Lane l begins with weight l·length + 1.
@@ -146,7 +146,7 @@ pub(crate) fn weighted_sum<P: Lanes>(simd: V3, points: &[Point<P::Field>]) -> Pr
     ark_ec::PrimeGroup::mul_bigint(&result, length_bits) + weighted.iter().sum::<Projective<P>>()
 }
 
-/// Σ point and Σ (i + 1)·point of sixteen parts of a row of points.
+/// Σ point and Σ (i + 1)·point of twelve parts of a row of points.
 struct Ladder<'a, P: Lanes> {
     simd: V3,
     points: &'a [Point<P::Field>],

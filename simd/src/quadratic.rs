@@ -1,12 +1,13 @@
-//! Sixteen elements of Fq2 = Fq\[u\]/(u² + 1) at a time, the coordinates of G2.
+//! Twelve elements of Fq2 = Fq\[u\]/(u² + 1) at a time, the coordinates of G2.
 
 use crate::field::Field;
 use crate::limbs::{Base, Limbs};
-use crate::prime::{LANES, Prime, sum_of_products};
+use crate::montgomery::sum_of_products;
+use crate::prime::{LANES, Prime};
 use ark_bn254::Fq2;
 use pulp::x86::V3;
 
-/// Sixteen elements: both of their coordinates.
+/// Twelve elements: both of their coordinates.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quadratic([Prime<Base>; 2]);
 
