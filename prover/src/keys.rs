@@ -50,7 +50,8 @@ impl Keys {
         let proven = prove_reporting(&self.set, witness, Blinding::from_seed(seed), progress);
         let proven = proven.map_err(|error| format!("{}: {error}", error.code()))?;
         let timing = proven.timing;
-        tracing::debug!(
+        tracing::info!(
+            slots = self.set.shape.slots,
             witness_seconds = timing.witness.as_secs_f32(),
             proof_seconds = timing.proof.as_secs_f32(),
             "made a proof"

@@ -19,6 +19,7 @@ mod config;
 mod contract;
 mod database;
 mod error;
+mod heartbeat;
 mod job;
 pub mod jobs;
 pub mod keyring;

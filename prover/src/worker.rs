@@ -8,16 +8,16 @@ use crate::keys::{self, Keys, Proof};
 use crate::presence::Presence;
 use crate::queue::{Failure, Lease, Queue};
 use crate::wake::Wake;
-use crate::{Result, contract, job, proving};
+use crate::{Result, contract, heartbeat, job, proving};
 use sheaf_core::{geometry::Geometry, shape::Shape, trace::BatchWitness};
 use sqlx::postgres::PgPool;
 use std::collections::HashMap;
 use std::time::Duration;
 use std::{future::Future, pin::Pin, sync::Arc};
 
-/// How often a finished proof is offered to a database that does not answer, and the wait in between.
-const STORE_TRIES: u32 = 120;
-const STORE_WAIT: Duration = Duration::from_secs(1);
+/// How often a batch is asked of, and its proof offered to, a database that does not answer, and the wait in between.
+const TRIES: u32 = 120;
+const WAIT: Duration = Duration::from_secs(1);
 /// How long a worker that stops waits for each of its last answers.
 const STOP_TIME_MAX: Duration = Duration::from_secs(5);
 
@@ -114,7 +114,7 @@ impl Worker {
                             tracing::warn!(%error, "the queue can't be read; trying on");
                         }
                         silent = true;
-                        tokio::time::sleep(STORE_WAIT).await;
+                        tokio::time::sleep(WAIT).await;
                     }
                 }
                 Ok(None)
@@ -164,7 +164,7 @@ impl Worker {
             tokio::select! {
                 () = shutdown => None,
                 outcome = job => Some(outcome),
-                () = self.keep(lease) => unreachable!("heartbeats end with the job"),
+                () = heartbeat::keep(&self.queue, lease) => unreachable!("heartbeats end with the job"),
             }
         };
         match outcome {
@@ -179,6 +179,12 @@ impl Worker {
             Some(Err(error)) if error.is_of_configuration() => {
                 self.give_back(lease).await;
                 return Err(error);
+            }
+            Some(Err(error)) if error.is_of_database() => {
+                // The batch is not to blame, so this is no attempt.
+                tracing::error!(batch = lease.batch, code = error.code(), %error, "the database fails");
+                self.give_back(lease).await;
+                tokio::time::sleep(WAIT).await;
             }
             Some(Err(error)) => self.report(lease, &error).await,
         }
@@ -196,7 +202,17 @@ impl Worker {
 
     /// The batch to be proven, and the keys for it.
     async fn load(&self, lease: &Lease) -> Result<(BatchWitness, Arc<Keys>)> {
-        let witness = in_time(job::load(&self.pool, lease.batch)).await?;
+        let mut tries = 1;
+        let witness = loop {
+            match in_time(job::load(&self.pool, lease.batch)).await {
+                Err(error) if error.is_of_database() && tries < TRIES => {
+                    tracing::warn!(batch = lease.batch, %error, "the batch can't be read yet; trying on");
+                    tokio::time::sleep(WAIT).await;
+                    tries += 1;
+                }
+                witness => break witness?,
+            }
+        };
         if witness.shape.id != lease.shape {
             // The batch was taken back, and another one of this number has been built: with a job of its own.
             return Err(Error::LeaseLost { batch: lease.batch });
@@ -217,9 +233,9 @@ impl Worker {
     async fn store(&self, lease: &Lease, keys: &Keys, witness: &BatchWitness, proof: &Proof, took: Duration) -> Result<()> {
         for tries in 1.. {
             match in_time(store_verified(&self.queue, keys, lease, witness, proof, took)).await {
-                Err(error) if error.is_of_database() && tries < STORE_TRIES => {
+                Err(error) if error.is_of_database() && tries < TRIES => {
                     tracing::warn!(batch = lease.batch, stage = "storing", %error, "the proof can't be stored yet; trying on");
-                    tokio::time::sleep(STORE_WAIT).await;
+                    tokio::time::sleep(WAIT).await;
                 }
                 // An earlier try may have stored it, though its answer was lost.
                 Err(Error::LeaseLost { .. }) if tries > 1 && self.is_stored(lease, proof).await? => return Ok(()),
@@ -231,25 +247,6 @@ impl Worker {
 
     async fn is_stored(&self, lease: &Lease, proof: &Proof) -> Result<bool> {
         in_time(self.queue.has_proof(lease.batch, &keys::to_evm(proof))).await
-    }
-
-    /// Extends the lease for as long as this future is polled. That it was lost is found out when the result is stored.
-    async fn keep(&self, lease: &Lease) {
-        let mut lost = false;
-        loop {
-            tokio::time::sleep(self.queue.policy().lease / 3).await;
-            if lost {
-                continue;
-            }
-            match in_time(self.queue.heartbeat(lease)).await {
-                Ok(()) => {}
-                Err(error) if error.is_of_database() => tracing::warn!(batch = lease.batch, %error, "no heartbeat"),
-                Err(error) => {
-                    tracing::warn!(batch = lease.batch, code = error.code(), %error, "no heartbeat");
-                    lost = true;
-                }
-            }
-        }
     }
 
     async fn report(&self, lease: &Lease, error: &Error) {

@@ -112,6 +112,22 @@ async fn a_batch_that_breaks_a_rule_is_parked_and_the_others_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_fails_costs_no_attempt() {
+    let world = World::new().await;
+    world.seal(1, &witnesses::<1>()[0]).await;
+    world.execute("ALTER TABLE batches RENAME COLUMN witness TO hidden").await;
+    let process = start(world.config(&key_file()));
+    // It is claimed, and read in vain again and again.
+    world.until("SELECT status FROM proof_jobs", "leased").await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(world.text(JOB).await, "leased 1 ");
+    world.execute("ALTER TABLE batches RENAME COLUMN hidden TO witness").await;
+    world.until(STATUSES, "proven").await;
+    assert_eq!(world.text(JOB).await, "done 1 ");
+    process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_stopped_gives_its_job_back() {
     let world = World::new().await;
     let process = start(world.config(&key_file()));
