@@ -9,9 +9,10 @@ use ark_groth16::Groth16;
 use ark_std::rand::rngs::StdRng;
 use ark_std::rand::{Rng, SeedableRng};
 use proptest::prelude::*;
-use sheaf_circuits::groth16::{prove, sum_of_products};
+use sheaf_circuits::groth16::{prove, sum_of_products, sum_of_random_products};
 use sheaf_circuits::prove::{Blinding, assignment};
 use sheaf_core::F;
+use sheaf_simd::Curve;
 
 #[test]
 fn the_proof_is_the_stock_provers_to_the_bit() {
@@ -55,7 +56,7 @@ fn factors(count: usize, rng: &mut StdRng) -> Vec<F> {
     (0..count).map(|_| factor()).collect()
 }
 
-fn agrees<P: SWCurveConfig<ScalarField = F>>(count: usize, seed: u64) -> Result<(), TestCaseError> {
+fn agrees<P: Curve>(count: usize, seed: u64) -> Result<(), TestCaseError> {
     let mut rng = StdRng::seed_from_u64(seed);
     let generator = Projective::<P>::generator();
     let mut multiple = Projective::<P>::rand(&mut rng);
@@ -66,7 +67,9 @@ fn agrees<P: SWCurveConfig<ScalarField = F>>(count: usize, seed: u64) -> Result<
     }
     let pool = Projective::normalize_batch(&pool);
     let (bases, factors) = (bases(&pool, count, &mut rng), factors(count, &mut rng));
-    prop_assert_eq!(sum_of_products(&bases, &factors), Projective::<P>::msm(&bases, &factors).unwrap());
+    let expected = Projective::<P>::msm(&bases, &factors).unwrap();
+    prop_assert_eq!(sum_of_products(&bases, &factors), expected);
+    prop_assert_eq!(sum_of_random_products(&bases, &[&factors[..], &[F::from(5u64)]].concat()), expected);
     Ok(())
 }
 
