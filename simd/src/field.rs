@@ -5,8 +5,9 @@ use pulp::x86::V3;
 
 /// Twelve elements of a field of coordinates.
 ///
-/// *Reduced* elements, as they are loaded, multiplied or given out by [`Field::reduce`], are between −p and p. Factors of a
-/// product are at most the sum of two reduced ones; what is reduced at most the sum of four.
+/// Bounds, in multiples of p: what is loaded or comes from [`Field::reduce`] is at most 0.51, a product at most 0.9. A product's
+/// factors are each at most the sum of two of the former, 1.02, or a product; a sum's, and what is reduced, at most the sum of six.
+/// All limbs but the highest are then at most 2^51 in a factor, and every result is exact.
 pub(crate) trait Field: Copy + Send + Sync + 'static {
     /// ark's element.
     type Ark: ark_ff::Field;
@@ -28,11 +29,11 @@ pub(crate) trait Field: Copy + Send + Sync + 'static {
     /// The other way.
     fn store(&self, simd: V3) -> [Self::Stored; LANES];
 
-    /// a·b, reduced.
+    /// a·b.
     fn multiply(simd: V3, a: &Self, b: &Self) -> Self;
-    /// a², reduced.
+    /// a².
     fn square(simd: V3, a: &Self) -> Self;
-    /// a·b + c·d, reduced. The factors are reduced.
+    /// a·b + c·d, of reduced factors.
     fn sum_of_2_products(simd: V3, first: (&Self, &Self), second: (&Self, &Self)) -> Self;
     /// a + b, not reduced.
     fn add(self, simd: V3, other: &Self) -> Self;

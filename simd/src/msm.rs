@@ -183,7 +183,7 @@ mod tests {
 
     /// Random points, some at infinity, equal to or the negative of others; scalars of all sizes, many equal.
     fn as_ark<P: Lanes>(count: usize) {
-        let simd = V3::try_new().expect("AVX2 and FMA");
+        let Some(simd) = V3::try_new() else { return };
         let mut rng = test_rng();
         let mut bases: Vec<Projective<P>> = Vec::new();
         for place in 0..count {

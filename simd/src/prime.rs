@@ -174,12 +174,15 @@ impl<M: Modulus> Field for Prime<M> {
 mod tests {
     use super::*;
     use crate::limbs::Base;
+    use ark_bn254::Fq;
+    use ark_ff::Field as _;
     use ark_ff::{One, UniformRand, Zero};
+    use ark_std::rand::Rng;
     use ark_std::test_rng;
 
     /// Each operation on lanes of random numbers, and of numbers at the edges, is ark's.
     fn as_ark<M: Modulus>() {
-        let simd = V3::try_new().expect("AVX2 and FMA");
+        let Some(simd) = V3::try_new() else { return };
         let mut rng = test_rng();
         let half = (-M::Ark::one()) * ark_ff::Field::inverse(&M::Ark::from(2u64)).unwrap();
         let edges = [M::Ark::zero(), M::Ark::one(), -M::Ark::one(), half, half + M::Ark::one()];
@@ -213,5 +216,39 @@ mod tests {
     #[test]
     fn arithmetic_is_that_of_ark() {
         as_ark::<Base>();
+    }
+
+    /// The largest limbs that factors may have, with any signs.
+    #[test]
+    fn products_of_limbs_at_their_bounds_are_those_of_ark() {
+        let Some(simd) = V3::try_new() else { return };
+        let mut rng = test_rng();
+        let value = |limbs: &Limbs| {
+            let limb = |limb: f64| if limb < 0.0 { -Fq::from(-limb as u64) } else { Fq::from(limb as u64) };
+            limbs.iter().rev().fold(Fq::zero(), |value, next| value * Fq::from(1u64 << BITS) + limb(*next))
+        };
+        let montgomery = Fq::from(2u64).pow([255]).inverse().unwrap();
+        for round in 0..100 {
+            let mut draw = || -> [Limbs; LANES] {
+                std::array::from_fn(|_| {
+                    // 0.9 times p in all: what a product or the sum of two reduced numbers may be.
+                    let bounds = [1u64 << BITS, 1 << BITS, 1 << BITS, 1 << BITS, (0.9 * Base::P[4]) as u64];
+                    bounds.map(|bound| {
+                        let limb = if round < 50 { bound } else { bound - rng.gen_range(0..4) } as f64;
+                        if rng.r#gen() { limb } else { -limb }
+                    })
+                })
+            };
+            let (a, b, c, d) = (draw(), draw(), draw(), draw());
+            let [la, lb, lc, ld] = [&a, &b, &c, &d].map(|numbers| Prime::<Base>::load(simd, numbers.each_ref()));
+            let products = Prime::multiply(simd, &la, &lb).store(simd);
+            let sums = Prime::sum_of_2_products(simd, (&la, &lb), (&lc, &ld)).store(simd);
+            for lane in 0..LANES {
+                let product = value(&a[lane]) * value(&b[lane]) * montgomery;
+                assert_eq!(value(&products[lane]), product, "{:?} {:?}", a[lane], b[lane]);
+                assert!(products[lane].iter().all(|limb| limb.abs() <= power_of_2(50)), "{:?}", products[lane]);
+                assert_eq!(value(&sums[lane]), product + value(&c[lane]) * value(&d[lane]) * montgomery);
+            }
+        }
     }
 }
